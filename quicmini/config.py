@@ -1,0 +1,62 @@
+"""What a user of the library can choose for a connection; the defaults suit most programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Config"]
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Settings of a connection. Times are in seconds, sizes in bytes. Raises ValueError for what cannot work.
+
+    idle_timeout: silence after which the connection is given up; the smaller of both sides' counts; 0: never
+        (RFC 9000 §10.1).
+    keep_alive_interval: send a PING after this much silence, never later than half the negotiated idle timeout;
+        None: no keep-alive (RFC 9000 §10.1.2).
+    max_data, max_stream_data: how much a peer may send beyond what the application has read, on the connection and
+        on each stream (RFC 9000 §4.1).
+    max_streams_bidi, max_streams_uni: how many streams of each type a peer may have open at once (RFC 9000 §4.6).
+    max_datagram_size: the size of the datagrams sent, 1200 or more (RFC 9000 §14).
+    send_buffer_size: how much `sendall` holds for a stream before it blocks: unsent and unacknowledged bytes.
+    initial_rtt: the round-trip time assumed before the first measurement (RFC 9002 §6.2.2).
+    cipher_suites, groups: TLS code points in order of preference (RFC 9846 §B.4, §4.2.8).
+    max_pending: how many connections a listener holds that nobody has accepted yet.
+    """
+
+    idle_timeout: float = 30.0
+    keep_alive_interval: float | None = None
+    max_data: int = 3 * MIB
+    max_stream_data: int = 2 * MIB
+    max_streams_bidi: int = 128
+    max_streams_uni: int = 128
+    max_datagram_size: int = 1200
+    send_buffer_size: int = 1 * MIB
+    initial_rtt: float = 0.333
+    cipher_suites: tuple[int, ...] = (0x1301, 0x1302, 0x1303)
+    groups: tuple[int, ...] = (0x001D, 0x0017, 0x0018)
+    max_pending: int = 128
+
+    def __post_init__(self) -> None:
+        _require(self.idle_timeout >= 0, "idle_timeout must be 0 or more seconds", self.idle_timeout)
+        if self.keep_alive_interval is not None:
+            _require(self.keep_alive_interval > 0, "keep_alive_interval must be above 0", self.keep_alive_interval)
+        for name in ("max_data", "max_stream_data"):
+            _require(0 <= getattr(self, name) < 2**62, f"{name} must be 0 to 2**62-1 bytes", getattr(self, name))
+        for name in ("max_streams_bidi", "max_streams_uni"):
+            _require(0 <= getattr(self, name) <= 2**60, f"{name} must be 0 to 2**60", getattr(self, name))
+        _require(1200 <= self.max_datagram_size <= 65527, "max_datagram_size: 1200 to 65527", self.max_datagram_size)
+        _require(self.send_buffer_size > 0, "send_buffer_size must be above 0 bytes", self.send_buffer_size)
+        _require(self.initial_rtt > 0, "initial_rtt must be above 0 seconds", self.initial_rtt)
+        _require(bool(self.cipher_suites), "cipher_suites must name at least one suite", self.cipher_suites)
+        _require(bool(self.groups), "groups must name at least one group", self.groups)
+        _require(self.max_pending > 0, "max_pending must be above 0", self.max_pending)
+
+
+def _require(condition: bool, sentence: str, value: object) -> None:
+    if not condition:
+        raise ValueError(f"{sentence} (got {value!r})")
