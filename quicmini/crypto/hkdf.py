@@ -1,0 +1,38 @@
+"""HKDF (RFC 5869) and the HKDF-Expand-Label of TLS 1.3 (RFC 9846 §7.1), from which QUIC derives every key."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+__all__ = ["hkdf_expand", "hkdf_expand_label", "hkdf_extract", "hkdf_label"]
+
+MAX_BLOCKS = 255  # the block counter is a single byte (RFC 5869 §2.3)
+
+
+def hkdf_extract(hash_name: str, salt: bytes, ikm: bytes) -> bytes:
+    """HKDF-Extract (RFC 5869 §2.2): a pseudorandom key as long as the hash ("sha256" or "sha384")."""
+    return hmac.digest(salt, ikm, hash_name)
+
+
+def hkdf_expand(hash_name: str, prk: bytes, info: bytes, length: int) -> bytes:
+    """HKDF-Expand (RFC 5869 §2.3): `length` bytes; ValueError beyond 255 hashes."""
+    blocks = -(-length // hashlib.new(hash_name).digest_size)
+    if blocks > MAX_BLOCKS:
+        raise ValueError(f"HKDF-Expand gives at most {MAX_BLOCKS} hashes (asked for {length} bytes)")
+    output = block = b""
+    for counter in range(1, blocks + 1):
+        block = hmac.digest(prk, block + info + bytes((counter,)), hash_name)
+        output += block
+    return output[:length]
+
+
+def hkdf_label(label: str, context: bytes, length: int) -> bytes:
+    """The HkdfLabel structure: length, "tls13 " and the label, context (RFC 9846 §7.1)."""
+    full_label = b"tls13 " + label.encode("ascii")
+    return b"".join((length.to_bytes(2), bytes((len(full_label),)), full_label, bytes((len(context),)), context))
+
+
+def hkdf_expand_label(hash_name: str, secret: bytes, label: str, context: bytes, length: int) -> bytes:
+    """HKDF-Expand-Label (RFC 9846 §7.1): `length` bytes that only this secret, label and context give."""
+    return hkdf_expand(hash_name, secret, hkdf_label(label, context, length), length)
