@@ -14,6 +14,8 @@ from typing import TypeVar
 
 from quicmini.errors import DecodeError, TransportError, TransportErrorCode
 from quicmini.wire.frame_types import (
+    MAX_STREAM_COUNT,
+    RESET_TOKEN_LENGTH,
     STREAM_FIN,
     STREAM_LEN,
     STREAM_OFF,
@@ -45,10 +47,6 @@ from quicmini.wire.frame_types import (
 from quicmini.wire.packet import MAX_CID_LENGTH
 from quicmini.wire.varint import MAX_VARINT, decode_varint
 
-MAX_STREAM_COUNT = 2**60
-"""Streams of one type that there can be: a stream ID is a 62-bit integer with two bits of type (RFC 9000 §4.6)."""
-
-RESET_TOKEN_LENGTH = 16
 PATH_DATA_LENGTH = 8
 
 _F = TypeVar("_F", bound=Frame)

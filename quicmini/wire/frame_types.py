@@ -8,6 +8,8 @@ from typing import NamedTuple
 from quicmini.wire.varint import encode_varint
 
 __all__ = [
+    "MAX_STREAM_COUNT",
+    "RESET_TOKEN_LENGTH",
     "Ack",
     "ConnectionClose",
     "Crypto",
@@ -67,6 +69,11 @@ class FrameType(IntEnum):
     DATAGRAM = 0x30
     DATAGRAM_WITH_LENGTH = 0x31
 
+
+MAX_STREAM_COUNT = 2**60
+"""Streams of one type that there can be: a stream ID is a 62-bit integer, two of its bits say the type (§4.6)."""
+
+RESET_TOKEN_LENGTH = 16
 
 STREAM_FIN, STREAM_LEN, STREAM_OFF = 0x01, 0x02, 0x04  # the flags of a STREAM frame's type (RFC 9000 §19.8)
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from quicmini.errors import DecodeError, TransportError, TransportErrorCode
 from quicmini.wire import frame_parsers as parsers
-from quicmini.wire.frame_parsers import MAX_STREAM_COUNT
 from quicmini.wire.frame_types import (
+    MAX_STREAM_COUNT,
+    RESET_TOKEN_LENGTH,
     Ack,
     ConnectionClose,
     Crypto,
@@ -44,6 +45,7 @@ from quicmini.wire.varint import decode_varint, varint_size
 __all__ = [
     "FRAMES",
     "MAX_STREAM_COUNT",
+    "RESET_TOKEN_LENGTH",
     "Ack",
     "ConnectionClose",
     "Crypto",
