@@ -1,0 +1,11 @@
+"""A deterministic network: the sans-I/O core under a virtual clock and a bad link, all drawn from one seed.
+
+    clock.py     virtual time: a heap of what is to happen
+    network.py   nodes that delay, lose, duplicate, reorder, corrupt and queue datagrams, in a chain
+    host.py      an endpoint and its connections: what the I/O thread does, without threads
+    workload.py  what the applications on both sides do, and whether the bytes are right
+    checks.py    what must hold at every moment of a run
+    scenario.py  one run: its settings, its seed, its trace
+
+A run that fails says how to replay it: `python -m tests.simulator --seed 17 --loss 0.3`.
+"""

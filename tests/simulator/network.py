@@ -1,0 +1,134 @@
+"""What can happen to a datagram on its way, as small nodes that are put in a chain.
+
+A node takes a datagram and hands it (or not, or later, or twice, or changed) to the next one. Each node has a random
+generator of its own, made from the seed and the node's place, so that leaving one out does not change what the others
+do.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from tests.simulator.clock import Clock
+
+__all__ = ["Bottleneck", "Corrupt", "Datagram", "Delay", "Duplicate", "Lose", "Node", "Sink", "chain"]
+
+Address = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """A UDP datagram on its way. `intact`: nobody changed it."""
+
+    payload: bytes
+    source: Address
+    destination: Address
+    intact: bool = True
+
+
+Sink = Callable[[Datagram], None]
+
+
+class Node:
+    """Passes everything on; the others are variations."""
+
+    def __init__(self) -> None:
+        self.pass_on: Sink = _nowhere
+
+    def receive(self, datagram: Datagram) -> None:
+        """Take a datagram from the node before."""
+        self.pass_on(datagram)
+
+
+class Lose(Node):
+    """Drops each datagram with a probability."""
+
+    def __init__(self, choose: random.Random, probability: float, dropped: Sink) -> None:
+        super().__init__()
+        self._choose = choose
+        self._probability = probability
+        self._dropped = dropped
+
+    def receive(self, datagram: Datagram) -> None:
+        (self._dropped if self._choose.random() < self._probability else self.pass_on)(datagram)
+
+
+class Duplicate(Node):
+    """Passes a datagram on twice with a probability."""
+
+    def __init__(self, choose: random.Random, probability: float) -> None:
+        super().__init__()
+        self._choose = choose
+        self._probability = probability
+
+    def receive(self, datagram: Datagram) -> None:
+        self.pass_on(datagram)
+        if self._choose.random() < self._probability:
+            self.pass_on(datagram)
+
+
+class Corrupt(Node):
+    """Changes one byte, anywhere, with a probability."""
+
+    def __init__(self, choose: random.Random, probability: float) -> None:
+        super().__init__()
+        self._choose = choose
+        self._probability = probability
+
+    def receive(self, datagram: Datagram) -> None:
+        if datagram.payload and self._choose.random() < self._probability:
+            payload = bytearray(datagram.payload)
+            payload[self._choose.randrange(len(payload))] ^= self._choose.randrange(1, 256)
+            datagram = replace(datagram, payload=bytes(payload), intact=False)
+        self.pass_on(datagram)
+
+
+class Bottleneck(Node):
+    """A link of so many bits per second, before it a queue of so many bytes; what does not fit is dropped."""
+
+    def __init__(self, clock: Clock, bandwidth: float, queue: int, dropped: Sink) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seconds_per_byte = 8 / bandwidth
+        self._queue_seconds = queue * self._seconds_per_byte
+        self._free_at = 0.0
+        self._dropped = dropped
+
+    def receive(self, datagram: Datagram) -> None:
+        start = max(self._free_at, self._clock.now)
+        if start - self._clock.now > self._queue_seconds:
+            self._dropped(datagram)
+            return
+        self._free_at = start + len(datagram.payload) * self._seconds_per_byte
+        self._clock.at(self._free_at, partial(self.pass_on, datagram))
+
+
+class Delay(Node):
+    """Each datagram takes `delay` seconds and up to `jitter` more: with jitter, they overtake each other."""
+
+    def __init__(self, clock: Clock, choose: random.Random, delay: float, jitter: float) -> None:
+        super().__init__()
+        self._clock = clock
+        self._choose = choose
+        self._delay = delay
+        self._jitter = jitter
+
+    def receive(self, datagram: Datagram) -> None:
+        seconds = self._delay + self._jitter * self._choose.random()
+        self._clock.at(self._clock.now + seconds, partial(self.pass_on, datagram))
+
+
+def chain(nodes: Sequence[Node], sink: Sink) -> Sink:
+    """Put the nodes one after the other; returns where datagrams go in."""
+    for node in reversed(nodes):
+        node.pass_on = sink
+        sink = node.receive
+    return sink
+
+
+def _nowhere(datagram: Datagram) -> None:
+    raise RuntimeError("this node is in no chain")

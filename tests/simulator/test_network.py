@@ -1,0 +1,85 @@
+"""The nodes do what they say, and the seed alone decides."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+
+from tests.simulator.clock import Clock
+from tests.simulator.network import Bottleneck, Corrupt, Datagram, Delay, Duplicate, Lose, Node, chain
+
+HERE, THERE = ("here", 1), ("there", 2)
+
+
+def through(clock: Clock, *nodes: Node, count: int = 1000, size: int = 100) -> list[tuple[float, bytes]]:
+    """Send numbered datagrams at once; return when each came and what it held."""
+    arrived: list[tuple[float, bytes]] = []
+    start = clock.now
+    send = chain(nodes, lambda datagram: arrived.append((clock.now - start, datagram.payload)))
+    for number in range(count):
+        send(Datagram(number.to_bytes(size, "big"), HERE, THERE))
+    clock.run(lambda: False, 1e6)
+    return arrived
+
+
+def test_time_passes_in_order_and_first_come_first_served() -> None:
+    clock, seen = Clock(), list[tuple[str, float]]()
+
+    def note(name: str) -> None:
+        seen.append((name, clock.now))
+
+    for name, delay in (("late", 2), ("one", 1), ("two", 1)):
+        clock.at(clock.now + delay, partial(note, name))
+    assert clock.run(lambda: len(seen) == 3, 10)
+    assert seen == [("one", 1001), ("two", 1001), ("late", 1002)]
+
+
+def test_time_stops_at_the_limit() -> None:
+    clock = Clock()
+    clock.at(clock.now + 5, lambda: None)
+    assert not clock.run(lambda: False, 4)
+    assert clock.now == 1000
+
+
+def test_loss_is_drawn_from_the_seed() -> None:
+    runs = []
+    for seed in (1, 1, 2):
+        dropped: list[Datagram] = []
+        runs.append(through(Clock(), Lose(random.Random(seed), 0.3, dropped.append)))
+        assert len(runs[-1]) + len(dropped) == 1000
+        assert 200 < len(dropped) < 400
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_duplicates() -> None:
+    arrived = [payload for _, payload in through(Clock(), Duplicate(random.Random(1), 0.1))]
+    assert 1050 < len(arrived) < 1150
+    assert len(set(arrived)) == 1000
+
+
+def test_corruption_changes_one_byte() -> None:
+    changed = 0
+    for number, (_, payload) in enumerate(through(Clock(), Corrupt(random.Random(1), 0.1))):
+        different = sum(one != other for one, other in zip(payload, number.to_bytes(100, "big"), strict=True))
+        assert different <= 1
+        changed += different
+    assert 50 < changed < 150
+
+
+def test_delay_without_jitter_keeps_the_order_and_with_jitter_does_not() -> None:
+    clock = Clock()
+    steady = through(clock, Delay(clock, random.Random(1), 0.05, 0))
+    assert all(abs(when - 0.05) < 1e-9 for when, _ in steady)
+    assert [payload for _, payload in steady] == sorted(payload for _, payload in steady)
+    shaken = through(clock, Delay(clock, random.Random(1), 0.05, 0.01))
+    assert all(0.05 <= when <= 0.0601 for when, _ in shaken)
+    assert [payload for _, payload in shaken] != sorted(payload for _, payload in shaken)
+
+
+def test_a_bottleneck_takes_its_time_and_its_queue_is_bounded() -> None:
+    clock, dropped = Clock(), list[Datagram]()
+    arrived = through(clock, Bottleneck(clock, 8000, 1050, dropped.append), count=20)
+    # 100 bytes a datagram, 1000 bytes a second: one each 0.1 s; ten in the queue and one on the wire.
+    assert [round(when, 6) for when, _ in arrived] == [round(0.1 * (n + 1), 6) for n in range(len(arrived))]
+    assert len(arrived) == 11
+    assert len(dropped) == 9
