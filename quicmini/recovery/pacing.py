@@ -1,0 +1,41 @@
+"""Spreading what the congestion window allows over the round trip: a token bucket (RFC 9002 §7.7)."""
+
+from __future__ import annotations
+
+__all__ = ["Pacer"]
+
+PACING_GAIN = 1.25  # N in RFC 9002 §7.7: faster than the window, so that an RTT that varies leaves no gap
+MIN_BURST = 10  # datagrams: the initial window's burst is always allowed (RFC 9002 §7.7)
+MAX_BURST = 64  # datagrams: what one UDP_SEGMENT call carries
+BURST_TIME = 0.002  # seconds: in between, the bucket holds what the rate brings in this time
+WAKE_TIME = 0.001  # seconds: a blocked sender sleeps this long rather than for each single datagram
+
+
+class Pacer:
+    """A bucket of `tokens` (bytes that may leave now), filled at `rate` bytes a second up to `capacity`."""
+
+    __slots__ = ("_filled_at", "capacity", "max_datagram_size", "rate", "tokens")
+
+    def __init__(self, max_datagram_size: int) -> None:
+        self.max_datagram_size = max_datagram_size
+        self.capacity: float = MIN_BURST * max_datagram_size
+        self.tokens: float = self.capacity
+        self.rate = 0.0
+        self._filled_at: float | None = None
+
+    def refill(self, window: int, smoothed_rtt: float, now: float) -> None:
+        """Add what the time since the last call brings at 1.25 * window / smoothed_rtt."""
+        rate = PACING_GAIN * window / smoothed_rtt
+        size = self.max_datagram_size
+        self.rate = rate
+        self.capacity = min(max(rate * BURST_TIME, MIN_BURST * size), MAX_BURST * size)
+        elapsed = 0.0 if self._filled_at is None else max(0.0, now - self._filled_at)
+        self._filled_at = now
+        self.tokens = min(self.tokens + elapsed * rate, self.capacity)
+
+    def next_send_time(self, now: float) -> float | None:
+        """None when a datagram may leave now, else when to come back. Call `refill` first."""
+        if self.tokens >= self.max_datagram_size:
+            return None
+        enough = max(self.max_datagram_size, min(self.rate * WAKE_TIME, self.capacity / 2))
+        return now + (enough - self.tokens) / self.rate

@@ -1,0 +1,56 @@
+"""The estimate of the round-trip time (RFC 9002 §5) and the two durations that follow from it. Times in seconds."""
+
+from __future__ import annotations
+
+__all__ = ["GRANULARITY", "RttEstimator"]
+
+GRANULARITY = 0.001  # seconds: kGranularity, RFC 9002 §6.1.2
+TIME_THRESHOLD = 9 / 8  # round-trip times: kTimeThreshold, RFC 9002 §6.1.2
+MIN_SAMPLE = 1e-6  # seconds: a clock may stand still between two calls; a pacing rate may not be infinite
+
+
+class RttEstimator:
+    """`smoothed`, `variation` (the RFC's rttvar), `minimum` and `latest` round-trip time.
+
+    first_sample_at: when the first sample was taken; None before it, while `smoothed` is only the initial guess.
+    """
+
+    __slots__ = ("first_sample_at", "latest", "minimum", "smoothed", "variation")
+
+    def __init__(self, initial_rtt: float) -> None:
+        self.latest = 0.0
+        self.minimum = 0.0
+        self.smoothed = initial_rtt
+        self.variation = initial_rtt / 2
+        self.first_sample_at: float | None = None
+
+    def update(self, sample: float, ack_delay: float, now: float) -> None:
+        """Take in one sample; `ack_delay` is the peer's, already limited as RFC 9002 §5.3 demands."""
+        self.latest = sample = max(sample, MIN_SAMPLE)
+        if self.first_sample_at is None:
+            self.first_sample_at = now
+            self.minimum = self.smoothed = sample
+            self.variation = sample / 2
+            return
+        if sample < self.minimum:
+            self.minimum = sample
+        # A delay that would bring the sample below the minimum is not believed (RFC 9002 §5.3).
+        if sample >= self.minimum + ack_delay:
+            sample -= ack_delay
+        # The variation first, from the old average: the order of RFC 9002 §A.7 and RFC 6298 §2.3.
+        self.variation += (abs(self.smoothed - sample) - self.variation) / 4
+        self.smoothed += (sample - self.smoothed) / 8
+
+    def forget_minimum(self) -> None:
+        """After persistent congestion the path may be another one: its minimum starts anew (RFC 9002 §5.2)."""
+        self.minimum = self.latest
+
+    @property
+    def probe_interval(self) -> float:
+        """The probe timeout without the peer's max_ack_delay and without backoff (RFC 9002 §6.2.1)."""
+        return self.smoothed + max(4 * self.variation, GRANULARITY)
+
+    @property
+    def loss_delay(self) -> float:
+        """How long after its sending a packet is lost, once a later one was acknowledged (RFC 9002 §6.1.2)."""
+        return max(TIME_THRESHOLD * max(self.smoothed, self.latest), GRANULARITY)
