@@ -2,18 +2,20 @@
 
 Each is called with the packet's payload, the position *after* the frame type, and the frame type; it returns the
 frame and the position after it. What is malformed raises TransportError FRAME_ENCODING_ERROR. STREAM and ACK come
-with nearly every packet: their one-byte integers are read in place, which saves a call for each.
+with nearly every packet: their integers of the usual sizes are read in place, which saves a call for each.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar
 
 from quicmini.errors import DecodeError, TransportError, TransportErrorCode
 from quicmini.wire.frame_types import (
+    ACK_ECN,
     MAX_STREAM_COUNT,
     RESET_TOKEN_LENGTH,
     STREAM_FIN,
@@ -52,6 +54,8 @@ PATH_DATA_LENGTH = 8
 _F = TypeVar("_F", bound=Frame)
 Parser = Callable[[bytes, int, int], tuple[_F, int]]
 
+_read_uint32 = struct.Struct(">I").unpack_from
+_new_tuple = tuple.__new__  # what a NamedTuple's own constructor calls: 0.15 µs less
 _zeros = re.compile(rb"\x00*")
 
 
@@ -130,8 +134,8 @@ def parse_ack(payload: bytes, pos: int, frame_type: int) -> tuple[Ack, int]:
             ranges.append((smallest, largest))
         if smallest < 0:  # each range lies below the one before: the last one tells for all (§19.3.1)
             raise malformed(frame_type, "an ACK range goes below packet number 0")
-        if frame_type == FrameType.ACK:
-            return Ack(tuple(ranges), ack_delay, None), pos
+        if not frame_type & ACK_ECN:
+            return _new_tuple(Ack, (tuple(ranges), ack_delay, None)), pos
         counts, pos = _read_varints(payload, pos, 3)
         return Ack(tuple(ranges), ack_delay, EcnCounts(*counts)), pos
     except (DecodeError, IndexError):
@@ -176,18 +180,27 @@ def parse_stream(payload: bytes, pos: int, frame_type: int) -> tuple[Stream, int
             stream_id, pos = decode_varint(payload, pos)
         offset = 0
         if frame_type & STREAM_OFF:
-            offset, pos = decode_varint(payload, pos)
+            if 0x80 <= payload[pos] < 0xC0:
+                offset = _read_uint32(payload, pos)[0] & 0x3FFF_FFFF
+                pos += 4
+            else:
+                offset, pos = decode_varint(payload, pos)
         end = len(payload)
         if frame_type & STREAM_LEN:
-            length, pos = decode_varint(payload, pos)
+            length = payload[pos]
+            if 0x40 <= length < 0x80:
+                length = (length & 0x3F) << 8 | payload[pos + 1]
+                pos += 2
+            else:
+                length, pos = decode_varint(payload, pos)
             if length > end - pos:
                 raise malformed(frame_type, "the stream data is longer than the packet")
             end = pos + length
-    except (DecodeError, IndexError):
+    except (DecodeError, IndexError, struct.error):
         raise malformed(frame_type, "the STREAM frame is truncated") from None
     if offset + end - pos > MAX_VARINT:  # §19.8
         raise malformed(frame_type, "stream data beyond 2**62-1")
-    return Stream(stream_id, offset, payload[pos:end], frame_type & STREAM_FIN == STREAM_FIN), end
+    return _new_tuple(Stream, (stream_id, offset, payload[pos:end], frame_type & STREAM_FIN != 0)), end
 
 
 @_parser

@@ -141,6 +141,8 @@ def parse_frame_type(payload: bytes, pos: int) -> tuple[int, int]:
     Raises TransportError: FRAME_ENCODING_ERROR for a truncated type, PROTOCOL_VIOLATION for one that is not in its
     shortest form (RFC 9000 §12.4).
     """
+    if pos < len(payload) and payload[pos] < 0x40:  # all types that are known here
+        return payload[pos], pos + 1
     try:
         frame_type, after = decode_varint(payload, pos)
     except DecodeError:

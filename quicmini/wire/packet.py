@@ -42,6 +42,10 @@ RETRY_TAG_LENGTH = 16
 MAX_TWO_BYTE_LENGTH = 0x3FFF
 LONG_HEADER, FIXED_BIT = 0x80, 0x40
 
+# Looked up rather than computed for each packet.
+_NUMBER_MASKS = (0, 0xFF, 0xFFFF, 0xFF_FFFF, 0xFFFF_FFFF)
+_ONE_BYTE = tuple(bytes((value,)) for value in range(256))
+
 
 class PacketType(IntEnum):
     """The kind of a packet, whatever bits its version writes for it."""
@@ -125,11 +129,11 @@ def parse_long_header(datagram: bytes, pos: int) -> LongHeader | VersionNegotiat
     if len(destination_cid) > MAX_CID_LENGTH or len(source_cid) > MAX_CID_LENGTH:
         raise DecodeError("a connection ID is longer than 20 bytes")
     packet_type = _TYPE_OF_BITS[version][(first >> 4) & 0x03]
-    if packet_type is PacketType.RETRY:
+    if packet_type is _R:
         token, tag, without_tag = _read_retry(datagram, pos, after)
         return RetryPacket(version, destination_cid, source_cid, token, tag, without_tag)
     token = b""
-    if packet_type is PacketType.INITIAL:
+    if packet_type is _I:
         token, after = _read_token(datagram, after)
     length, pn_offset = decode_varint(datagram, after)
     end = pn_offset + length
@@ -200,15 +204,15 @@ def encode_long_header(
 
 def _long_header_start(packet_type: PacketType, version: int, dcid: bytes, scid: bytes, low_bits: int) -> bytes:
     first = LONG_HEADER | FIXED_BIT | _BITS_OF_TYPE[version][packet_type] << 4 | low_bits
-    return bytes((first,)) + version.to_bytes(4, "big") + _with_length(dcid) + _with_length(scid)
+    return _ONE_BYTE[first] + version.to_bytes(4, "big") + _with_length(dcid) + _with_length(scid)
 
 
 def _with_length(cid: bytes) -> bytes:
-    return len(cid).to_bytes(1, "big") + cid
+    return _ONE_BYTE[len(cid)] + cid
 
 
 def _truncate(packet_number: int, pn_length: int) -> bytes:
-    return (packet_number & ((1 << (8 * pn_length)) - 1)).to_bytes(pn_length, "big")
+    return (packet_number & _NUMBER_MASKS[pn_length]).to_bytes(pn_length, "big")
 
 
 def encode_short_header(
@@ -216,8 +220,8 @@ def encode_short_header(
 ) -> bytes:
     """The unprotected header of a 1-RTT packet, up to and with the packet number (RFC 9000 §17.3.1)."""
     first = FIXED_BIT | spin << 5 | key_phase << 2 | pn_length - 1
-    number = packet_number & ((1 << (8 * pn_length)) - 1)
-    return first.to_bytes(1, "big") + dcid + number.to_bytes(pn_length, "big")
+    number = packet_number & _NUMBER_MASKS[pn_length]
+    return _ONE_BYTE[first] + dcid + number.to_bytes(pn_length, "big")
 
 
 def encode_version_negotiation(dcid: bytes, scid: bytes, versions: Iterable[int], unused_bits: int = 0) -> bytes:
@@ -227,7 +231,7 @@ def encode_version_negotiation(dcid: bytes, scid: bytes, versions: Iterable[int]
     """
     first = LONG_HEADER | FIXED_BIT | unused_bits & 0x3F
     offered = b"".join(version.to_bytes(4, "big") for version in versions)
-    return bytes((first,)) + bytes(4) + _with_length(dcid) + _with_length(scid) + offered
+    return _ONE_BYTE[first] + bytes(4) + _with_length(dcid) + _with_length(scid) + offered
 
 
 def encode_retry(version: int, dcid: bytes, scid: bytes, token: bytes, unused_bits: int = 0) -> bytes:
