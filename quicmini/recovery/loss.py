@@ -126,7 +126,8 @@ class Recovery:
         if lost:
             self._on_packets_lost(lost, acked, now)
         self.congestion.on_packets_acked(acked)
-        self._newest_acked_at = max(self._newest_acked_at, newest.time_sent)
+        if newest.time_sent > self._newest_acked_at:
+            self._newest_acked_at = newest.time_sent
         self._quiet_since = now
         if space == HANDSHAKE:
             self.peer_completed_address_validation = True
@@ -191,7 +192,11 @@ class Recovery:
 
     def _loss_time(self) -> float | None:
         """The earliest time at which a packet of any space will be lost by the time threshold."""
-        return min((sent.loss_time for sent in self.spaces if sent.loss_time is not None), default=None)
+        earliest: float | None = None
+        for sent in self.spaces:
+            if sent.loss_time is not None and (earliest is None or sent.loss_time < earliest):
+                earliest = sent.loss_time
+        return earliest
 
     def _probe_timeout(self) -> tuple[float, PacketNumberSpace] | None:
         """When the probe timeout expires, and for which space (RFC 9002 §6.2.1, §A.8)."""

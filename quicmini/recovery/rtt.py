@@ -12,10 +12,12 @@ MIN_SAMPLE = 1e-6  # seconds: a clock may stand still between two calls; a pacin
 class RttEstimator:
     """`smoothed`, `variation` (the RFC's rttvar), `minimum` and `latest` round-trip time.
 
+    probe_interval: the probe timeout without the peer's max_ack_delay and without backoff (RFC 9002 §6.2.1).
+    loss_delay: how long after its sending a packet is lost, once a later one was acknowledged (RFC 9002 §6.1.2).
     first_sample_at: when the first sample was taken; None before it, while `smoothed` is only the initial guess.
     """
 
-    __slots__ = ("first_sample_at", "latest", "minimum", "smoothed", "variation")
+    __slots__ = ("first_sample_at", "latest", "loss_delay", "minimum", "probe_interval", "smoothed", "variation")
 
     def __init__(self, initial_rtt: float) -> None:
         self.latest = 0.0
@@ -23,6 +25,7 @@ class RttEstimator:
         self.smoothed = initial_rtt
         self.variation = initial_rtt / 2
         self.first_sample_at: float | None = None
+        self._derive()
 
     def update(self, sample: float, ack_delay: float, now: float) -> None:
         """Take in one sample; `ack_delay` is the peer's, already limited as RFC 9002 §5.3 demands."""
@@ -31,7 +34,15 @@ class RttEstimator:
             self.first_sample_at = now
             self.minimum = self.smoothed = sample
             self.variation = sample / 2
-            return
+        else:
+            self._average(sample, ack_delay)
+        self._derive()
+
+    def forget_minimum(self) -> None:
+        """After persistent congestion the path may be another one: its minimum starts anew (RFC 9002 §5.2)."""
+        self.minimum = self.latest
+
+    def _average(self, sample: float, ack_delay: float) -> None:
         if sample < self.minimum:
             self.minimum = sample
         # A delay that would bring the sample below the minimum is not believed (RFC 9002 §5.3).
@@ -41,16 +52,6 @@ class RttEstimator:
         self.variation += (abs(self.smoothed - sample) - self.variation) / 4
         self.smoothed += (sample - self.smoothed) / 8
 
-    def forget_minimum(self) -> None:
-        """After persistent congestion the path may be another one: its minimum starts anew (RFC 9002 §5.2)."""
-        self.minimum = self.latest
-
-    @property
-    def probe_interval(self) -> float:
-        """The probe timeout without the peer's max_ack_delay and without backoff (RFC 9002 §6.2.1)."""
-        return self.smoothed + max(4 * self.variation, GRANULARITY)
-
-    @property
-    def loss_delay(self) -> float:
-        """How long after its sending a packet is lost, once a later one was acknowledged (RFC 9002 §6.1.2)."""
-        return max(TIME_THRESHOLD * max(self.smoothed, self.latest), GRANULARITY)
+    def _derive(self) -> None:
+        self.probe_interval = self.smoothed + max(4 * self.variation, GRANULARITY)
+        self.loss_delay = max(TIME_THRESHOLD * max(self.smoothed, self.latest), GRANULARITY)
