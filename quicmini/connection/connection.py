@@ -1,0 +1,222 @@
+"""The face of one connection, without I/O: datagrams in, datagrams out, timers, streams, events.
+
+The caller hands in the time (seconds, any monotonic clock) and calls from one thread at a time. After every call that
+may have changed something it asks `datagrams_to_send`, `next_timeout` and `next_event`.
+"""
+
+from __future__ import annotations
+
+from quicmini.connection.core import Core
+from quicmini.connection.events import ConnectionTerminated, Event
+from quicmini.connection.handshake import Handshake, Tls
+from quicmini.connection.receive import Receiver
+from quicmini.connection.send import Sender, Transmit
+from quicmini.connection.state import Address, ConnectionState, ConnectionStats
+from quicmini.errors import (
+    ApplicationError,
+    ConnectionClosed,
+    ConnectionClosedOK,
+    IdleTimeoutError,
+    TransportError,
+    TransportErrorCode,
+)
+from quicmini.recovery.sent import PacketNumberSpace
+
+__all__ = ["Connection", "Transmit"]
+
+
+class Connection:
+    """A QUIC connection (RFC 9000 §5). Made by `Endpoint`."""
+
+    __slots__ = ("_core", "_handshake", "_receiver", "_sender", "_termination_told")
+
+    def __init__(self, core: Core, tls: Tls) -> None:
+        self._core = core
+        self._handshake = Handshake(core, tls)
+        self._handshake.install_initial_keys()
+        self._receiver = Receiver(core, self._handshake)
+        self._sender = Sender(core, self._handshake)
+        self._termination_told = False
+
+    def start(self, now: float) -> None:
+        """Client: what TLS has already said, the ClientHello, becomes sendable."""
+        self._handshake.follow_tls(now)
+
+    # What is known
+
+    @property
+    def is_client(self) -> bool:
+        return self._core.is_client
+
+    @property
+    def remote_address(self) -> Address:
+        return self._core.path.remote
+
+    @property
+    def state(self) -> ConnectionState:
+        return self._core.lifecycle.state
+
+    @property
+    def error(self) -> ConnectionClosed | None:
+        """Why the connection ended, None while it lives."""
+        return self._core.lifecycle.error
+
+    @property
+    def alpn_protocol(self) -> str | None:
+        return self._handshake.result.alpn_protocol if self._handshake.result else None
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The peer's certificate in DER, None if it showed none."""
+        return self._handshake.result.peer_certificate if self._handshake.result else None
+
+    @property
+    def cipher_suite(self) -> str | None:
+        """The IANA name of the TLS cipher suite, None before the handshake is complete."""
+        return self._handshake.result.cipher_suite.name if self._handshake.result else None
+
+    @property
+    def connection_ids(self) -> tuple[bytes, ...]:
+        """The Destination Connection IDs by which a peer may address this connection (RFC 9000 §5.1)."""
+        own = self._core.local_cids.handshake_cid
+        return (own,) if self._core.is_client else (own, self._core.original_destination_cid)
+
+    def stats(self) -> ConnectionStats:
+        """The counters, with the present state of recovery."""
+        core = self._core
+        stats, rtt = core.stats, core.recovery.rtt
+        stats.retransmitted_bytes = core.streams.retransmitted_bytes
+        stats.latest_rtt, stats.smoothed_rtt = rtt.latest, rtt.smoothed
+        stats.min_rtt, stats.rttvar = rtt.minimum, rtt.variation
+        stats.congestion_window = core.recovery.congestion.window
+        stats.bytes_in_flight = core.recovery.bytes_in_flight
+        return stats
+
+    # Datagrams and time
+
+    def receive_datagrams(self, datagrams: list[bytes], source: Address, now: float) -> None:
+        """Take in what arrived from `source`. Nothing in it raises."""
+        self._receiver.receive_datagrams(datagrams, source, now)
+
+    def datagrams_to_send(self, now: float) -> list[Transmit]:
+        """All that may be sent now; empty if there is nothing, or if congestion control, pacing or §8.1 forbid it."""
+        return self._sender.datagrams_to_send(now)
+
+    @property
+    def wants_to_send(self) -> bool:
+        """Whether `datagrams_to_send` may have something: cheap, and True rather than False in doubt."""
+        core = self._core
+        if not core.lifecycle.alive:
+            return core.lifecycle.close_pending
+        if core.streams.has_frames or core.in_handshake:
+            return True
+        return core.spaces[PacketNumberSpace.APPLICATION].acks.deadline is not None or self._sender.has_frames
+
+    def next_timeout(self) -> float | None:
+        """When to call `handle_timeout`, None for never."""
+        core = self._core
+        lifecycle = core.lifecycle
+        if not lifecycle.alive:
+            return lifecycle.deadline
+        recovery = core.recovery
+        deadlines = [
+            core.idle.deadline(recovery.pto_base()),
+            core.idle.keep_alive_deadline() if self._handshake.confirmed else None,
+            recovery.timer(),
+            self._sender.blocked_until,
+            core.spaces[PacketNumberSpace.APPLICATION].acks.deadline,
+        ]
+        return min([deadline for deadline in deadlines if deadline is not None], default=None)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due at `now`; harmless when called early."""
+        core = self._core
+        lifecycle = core.lifecycle
+        if not lifecycle.alive:
+            if lifecycle.deadline is not None and now >= lifecycle.deadline:
+                lifecycle.terminate()
+            return
+        recovery = core.recovery
+        idle = core.idle.deadline(recovery.pto_base())
+        if idle is not None and now >= idle:
+            # Nothing is sent: whoever might listen has long given up as well (RFC 9000 §10.1).
+            reason = f"nothing was heard of the peer for {core.idle.timeout:g} seconds"
+            lifecycle.terminate(IdleTimeoutError(0, reason))
+            return
+        keep_alive = core.idle.keep_alive_deadline()
+        if keep_alive is not None and now >= keep_alive and self._handshake.confirmed:
+            core.ping_pending = True
+        core.give_back_lost(recovery.on_timer(now))
+        self._prepare_probes()
+
+    def _prepare_probes(self) -> None:
+        """A probe should carry data: what is outstanding longest is sent again (RFC 9002 §6.2.4).
+
+        In the handshake all of it is: it is little, and one more lost datagram would cost another, doubled, timeout.
+        """
+        core = self._core
+        for space in PacketNumberSpace:
+            count = core.recovery.probes_wanted[space]
+            application = space is PacketNumberSpace.APPLICATION
+            while count and (records := core.recovery.take_probe_records(space)):
+                for record in records:
+                    record[0].on_lost(record)
+                count -= application
+
+    # Streams
+
+    def open_stream(self, unidirectional: bool) -> int | None:
+        """The ID of a new stream, None while the peer grants none (RFC 9000 §4.6)."""
+        self._raise_if_over()
+        return self._core.streams.open(unidirectional)
+
+    def write_stream(self, stream_id: int, data: bytes, fin: bool = False) -> int:
+        """Take data for a stream: how many bytes were taken. `fin` counts only if all were. Raises StreamStopped."""
+        self._raise_if_over()
+        return self._core.streams.write(stream_id, data, fin)
+
+    def read_stream(self, stream_id: int, max_bytes: int) -> bytes | None:
+        """Data in order: None while there is none, b"" at the end. Raises StreamReset. Works after the end, too."""
+        return self._core.streams.read(stream_id, max_bytes)
+
+    def reset_stream(self, stream_id: int, error_code: int) -> None:
+        """Abandon the sending side (RFC 9000 §3.1)."""
+        self._core.streams.reset(stream_id, error_code)
+
+    def stop_sending(self, stream_id: int, error_code: int) -> None:
+        """Ask the peer to abandon its sending side (RFC 9000 §3.5)."""
+        self._core.streams.stop_sending(stream_id, error_code)
+
+    @property
+    def all_acknowledged(self) -> bool:
+        """Whether everything written to streams has arrived."""
+        return self._core.streams.all_acknowledged
+
+    # The end
+
+    def close(self, error_code: int = 0, reason: str = "", *, now: float) -> None:
+        """Close for the application: at once, whatever was written (RFC 9000 §10.2)."""
+        kind = ApplicationError if error_code else ConnectionClosedOK
+        self._core.close(kind(error_code, reason), now)
+
+    def abort(self, reason: str, *, now: float) -> None:
+        """Close because of a fault on this side (INTERNAL_ERROR, RFC 9000 §20.1)."""
+        self._core.close(TransportError(TransportErrorCode.INTERNAL_ERROR, reason), now)
+
+    def next_event(self) -> Event | None:
+        """What has happened, one by one; the end of the connection comes last."""
+        core = self._core
+        if core.events:
+            return core.events.popleft()
+        if core.streams.events:
+            return core.streams.events.popleft()
+        error = core.lifecycle.error
+        if error is not None and not self._termination_told:
+            self._termination_told = True
+            return ConnectionTerminated(error)
+        return None
+
+    def _raise_if_over(self) -> None:
+        error = self._core.lifecycle.error
+        if error is not None:
+            raise error.fresh()

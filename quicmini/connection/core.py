@@ -1,0 +1,108 @@
+"""The owners of one connection's state, side by side.
+
+`Receiver`, `Sender` and `Handshake` work on these; nobody else does. Each owner keeps its own state: this is only the
+wiring between them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from quicmini.config import Config
+from quicmini.connection.cids import LocalCids, RemoteCids
+from quicmini.connection.events import Event
+from quicmini.connection.lifecycle import Lifecycle
+from quicmini.connection.paths import Path
+from quicmini.connection.spaces import Space
+from quicmini.connection.state import Address, ConnectionStats
+from quicmini.connection.timers import IdleTimer
+from quicmini.errors import ConnectionClosed
+from quicmini.recovery.loss import Recovery
+from quicmini.recovery.sent import PacketNumberSpace, SentPacket
+from quicmini.streams.manager import StreamManager
+from quicmini.wire.packet import VERSION_1
+from quicmini.wire.transport_parameters import TransportParameters
+
+__all__ = ["Core", "Random"]
+
+Random = Callable[[int], bytes]
+
+
+class Core:
+    """One connection's parts. `original_destination_cid` is what the client's first Initial was sent to."""
+
+    __slots__ = (
+        "config",
+        "created",
+        "events",
+        "idle",
+        "is_client",
+        "lifecycle",
+        "local_cids",
+        "original_destination_cid",
+        "path",
+        "ping_pending",
+        "random",
+        "recovery",
+        "remote_cids",
+        "spaces",
+        "stats",
+        "streams",
+        "version",
+    )
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        is_client: bool,
+        remote: Address,
+        original_destination_cid: bytes,
+        local_cid: bytes,
+        remote_cid: bytes,
+        parameters: TransportParameters,
+        random: Random,
+        now: float,
+    ) -> None:
+        self.config = config
+        self.is_client = is_client
+        self.version = VERSION_1
+        self.random = random
+        self.created = now
+        self.original_destination_cid = original_destination_cid
+        self.local_cids = LocalCids(local_cid)
+        self.remote_cids = RemoteCids(remote_cid)
+        # A client chose the server's address itself (RFC 9000 §8.1).
+        self.path = Path(remote, config.max_datagram_size, validated=is_client)
+        self.spaces = [Space(number, parameters.max_ack_delay / 1000) for number in PacketNumberSpace]
+        self.recovery = Recovery(config.max_datagram_size, config.initial_rtt, is_client=is_client)
+        self.streams = StreamManager(is_client=is_client, local=parameters, send_buffer_size=config.send_buffer_size)
+        self.lifecycle = Lifecycle()
+        self.idle = IdleTimer(config.idle_timeout, config.keep_alive_interval, now)
+        self.ping_pending = False
+        self.stats = ConnectionStats()
+        self.events: deque[Event] = deque()
+
+    @property
+    def in_handshake(self) -> bool:
+        """Whether packets of the Initial or Handshake level may still be sent."""
+        return self.spaces[0].sealer is not None or self.spaces[1].sealer is not None
+
+    def give_back_lost(self, packets: list[SentPacket]) -> None:
+        """Tell the owners of lost frames, which know what to send again (RFC 9000 §13.3)."""
+        self.stats.packets_lost += len(packets)
+        for packet in packets:
+            for record in packet.records:
+                record[0].on_lost(record)
+
+    def close(self, error: ConnectionClosed, now: float) -> None:
+        """This side closes the connection; the first reason counts."""
+        self.lifecycle.close(error, now, self.recovery.pto_base())
+
+    def discard_space(self, number: PacketNumberSpace) -> None:
+        """Forget a space's keys and what is in flight under them (RFC 9001 §4.9, RFC 9002 §6.4)."""
+        space = self.spaces[number]
+        if not space.discarded:
+            space.discard()
+            self.recovery.discard_space(number)

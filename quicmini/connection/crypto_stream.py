@@ -1,0 +1,63 @@
+"""The CRYPTO frames of one encryption level: an ordered byte stream without flow control (RFC 9000 §7.5, §19.6)."""
+
+from __future__ import annotations
+
+from quicmini.errors import TransportError, TransportErrorCode
+from quicmini.streams.reassembly import Reassembly
+from quicmini.streams.send_buffer import SendBuffer
+from quicmini.wire.builder import PacketBuilder, Record
+from quicmini.wire.frames import Crypto
+
+__all__ = ["CRYPTO_BUFFER_SIZE", "CryptoStream"]
+
+# How far ahead of what TLS has read a peer may write, in bytes. RFC 9000 §7.5 wants 4096 at least; a certificate
+# chain that arrives out of order needs more.
+CRYPTO_BUFFER_SIZE = 64 * 1024
+
+# Type, offset and length of a CRYPTO frame: 1 + 4 + 2 bytes for any offset below 2^30.
+_HEADER_SIZE = 7
+_MIN_ROOM = _HEADER_SIZE + 16
+
+
+class CryptoStream:
+    """Both directions of one level's handshake bytes. It owns the CRYPTO frames it sent."""
+
+    __slots__ = ("_incoming", "_outgoing", "received")
+
+    def __init__(self) -> None:
+        self._incoming = Reassembly()
+        self._outgoing = SendBuffer()
+        self.received = 0  # bytes handed to TLS
+
+    def receive(self, frame: Crypto) -> bytes:
+        """Take a frame in; return the bytes that are now in order (b"" while there is a gap).
+
+        Raises TransportError CRYPTO_BUFFER_EXCEEDED where the frame lies too far ahead (RFC 9000 §7.5).
+        """
+        if frame.offset + len(frame.data) > self.received + CRYPTO_BUFFER_SIZE:
+            raise TransportError(TransportErrorCode.CRYPTO_BUFFER_EXCEEDED, "CRYPTO data too far ahead", 0x06)
+        self._incoming.insert(frame.offset, frame.data)
+        data = self._incoming.read(CRYPTO_BUFFER_SIZE)
+        self.received += len(data)
+        return data
+
+    @property
+    def has_frames(self) -> bool:
+        return self._outgoing.has_data
+
+    def send(self, data: bytes) -> None:
+        self._outgoing.write(data)
+
+    def write_frames(self, builder: PacketBuilder) -> None:
+        """Fill the packet with CRYPTO frames as far as there is data and room."""
+        while self._outgoing.has_data and builder.room >= _MIN_ROOM:
+            offset, data = self._outgoing.take(builder.room - _HEADER_SIZE)
+            builder.add(Crypto(offset, data).encode(), (self, offset, len(data)))
+
+    def on_acked(self, record: Record) -> None:
+        _, offset, length = record
+        self._outgoing.on_acked(offset, length)
+
+    def on_lost(self, record: Record) -> None:
+        _, offset, length = record
+        self._outgoing.on_lost(offset, length)

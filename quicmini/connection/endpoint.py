@@ -1,0 +1,225 @@
+"""Which connection a datagram belongs to, and what to say to those that belong to none (RFC 9000 §5.2, §6, §10.3)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from quicmini.config import Config
+from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, LOCAL_CID_LENGTH
+from quicmini.connection.connection import Connection
+from quicmini.connection.core import Core, Random
+from quicmini.connection.receive import MIN_INITIAL_SIZE
+from quicmini.connection.send import Transmit
+from quicmini.connection.state import Address
+from quicmini.crypto.keys import INITIAL_SUITE, initial_secrets
+from quicmini.crypto.protection import Opener, Sealer
+from quicmini.errors import DecodeError, TransportErrorCode
+from quicmini.tls.client import TlsClient
+from quicmini.tls.context import ClientContext, ServerContext
+from quicmini.tls.server import TlsServer
+from quicmini.wire.frames import ConnectionClose
+from quicmini.wire.packet import (
+    VERSION_1,
+    LongHeader,
+    PacketType,
+    UnknownVersion,
+    decode_packet_number,
+    encode_long_header,
+    encode_version_negotiation,
+    parse_long_header,
+)
+from quicmini.wire.transport_parameters import TransportParameters
+
+__all__ = ["ClientSettings", "Endpoint", "ServerSettings"]
+
+# A client's first Destination Connection ID must be this long at least, in bytes (RFC 9000 §7.2).
+_MIN_ORIGINAL_CID_LENGTH = 8
+
+# Answers to datagrams that belong to no connection, kept until they are sent. More are not worth a flood (§5.2.2).
+MAX_STATELESS_ANSWERS = 64
+
+
+class ClientSettings(NamedTuple):
+    """server_name: whom to talk to (SNI, and the name that the certificate must have)."""
+
+    context: ClientContext
+    server_name: str | None
+
+
+class ServerSettings(NamedTuple):
+    context: ServerContext
+
+
+class Endpoint:
+    """All connections of one UDP socket, without the socket.
+
+    transmits: answers that belong to no connection; the caller sends and clears them.
+    dropped: counts, by reason, datagrams that nobody wanted. accepting: False refuses new connections.
+    """
+
+    def __init__(self, config: Config, *, random: Random, server: ServerSettings | None = None) -> None:
+        self._config = config
+        self._random = random
+        self._server = server
+        # Keys are bytes, whose hash a peer cannot predict.
+        self._connections: dict[bytes, Connection] = {}
+        self.transmits: list[Transmit] = []
+        self.dropped: dict[str, int] = {}
+        self.accepting = True
+
+    def connect(self, remote: Address, settings: ClientSettings, now: float) -> Connection:
+        """A new client connection; its ClientHello is ready to be sent."""
+        local_cid = self._random(LOCAL_CID_LENGTH)
+        original_cid = self._random(_MIN_ORIGINAL_CID_LENGTH)
+        parameters = self._parameters(local_cid, None)
+        core = self._core(remote, original_cid, local_cid, original_cid, parameters, now, is_client=True)
+        tls = TlsClient(settings.context, settings.server_name, parameters.encode(), self._random)
+        tls.start()
+        connection = Connection(core, tls)
+        connection.start(now)
+        self._connections[local_cid] = connection
+        return connection
+
+    def receive(self, datagrams: list[bytes], source: Address, now: float) -> list[tuple[Connection, list[bytes]]]:
+        """Sort datagrams by connection. A new server connection turns up with the Initial that made it."""
+        routed: list[tuple[Connection, list[bytes]]] = []
+        last: Connection | None = None
+        for datagram in datagrams:
+            connection = self._connections.get(_destination_cid(datagram))
+            if connection is None:
+                connection = self._on_unknown(datagram, source, now)
+                if connection is None:
+                    continue
+            if connection is last:
+                routed[-1][1].append(datagram)
+            else:
+                routed.append((connection, [datagram]))
+                last = connection
+        return routed
+
+    def forget(self, connection: Connection) -> None:
+        """Remove a connection that is over: its datagrams belong to nobody from now on."""
+        for cid in connection.connection_ids:
+            if self._connections.get(cid) is connection:
+                del self._connections[cid]
+
+    def _on_unknown(self, datagram: bytes, source: Address, now: float) -> Connection | None:
+        """A datagram for no connection that is known (RFC 9000 §5.2.2)."""
+        reason = "unknown connection"
+        if self._server is not None and datagram and datagram[0] >= 0x80:
+            try:
+                header = parse_long_header(datagram, 0)
+            except DecodeError:
+                reason = "malformed header"
+            else:
+                if len(datagram) < MIN_INITIAL_SIZE:
+                    reason = "small datagram"
+                elif isinstance(header, UnknownVersion) or (
+                    isinstance(header, LongHeader) and header.version != VERSION_1
+                ):
+                    reason = "other version"
+                    self._answer(self._version_negotiation(header, datagram), source)
+                elif isinstance(header, LongHeader) and header.packet_type is PacketType.INITIAL:
+                    connection = self._accept(header, datagram, source, now)
+                    if connection is not None:
+                        return connection
+                    reason = "refused Initial"
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+        return None
+
+    def _accept(self, header: LongHeader, datagram: bytes, source: Address, now: float) -> Connection | None:
+        """A connection for a client's first Initial; only a packet that authenticates is worth its state."""
+        if self._server is None or len(header.destination_cid) < _MIN_ORIGINAL_CID_LENGTH:
+            return None
+        if not _opens(header, datagram):
+            return None
+        if not self.accepting:
+            self._answer(_refusal(header), source)
+            return None
+        local_cid = self._random(LOCAL_CID_LENGTH)
+        parameters = self._parameters(local_cid, header.destination_cid)
+        core = self._core(
+            source, header.destination_cid, local_cid, header.source_cid, parameters, now, is_client=False
+        )
+        connection = Connection(core, TlsServer(self._server.context, parameters.encode(), self._random))
+        for cid in connection.connection_ids:
+            self._connections[cid] = connection
+        return connection
+
+    def _core(
+        self,
+        remote: Address,
+        original_cid: bytes,
+        local_cid: bytes,
+        remote_cid: bytes,
+        parameters: TransportParameters,
+        now: float,
+        *,
+        is_client: bool,
+    ) -> Core:
+        return Core(
+            self._config,
+            is_client=is_client,
+            remote=remote,
+            original_destination_cid=original_cid,
+            local_cid=local_cid,
+            remote_cid=remote_cid,
+            parameters=parameters,
+            random=self._random,
+            now=now,
+        )
+
+    def _parameters(self, source_cid: bytes, original_cid: bytes | None) -> TransportParameters:
+        """What this side announces (RFC 9000 §18.2)."""
+        config = self._config
+        return TransportParameters(
+            initial_source_connection_id=source_cid,
+            original_destination_connection_id=original_cid,
+            max_idle_timeout=int(config.idle_timeout * 1000),
+            initial_max_data=config.max_data,
+            initial_max_stream_data_bidi_local=config.max_stream_data,
+            initial_max_stream_data_bidi_remote=config.max_stream_data,
+            initial_max_stream_data_uni=config.max_stream_data,
+            initial_max_streams_bidi=config.max_streams_bidi,
+            initial_max_streams_uni=config.max_streams_uni,
+            active_connection_id_limit=ACTIVE_CONNECTION_ID_LIMIT,
+        )
+
+    def _version_negotiation(self, header: UnknownVersion | LongHeader, datagram: bytes) -> bytes:
+        return encode_version_negotiation(header.source_cid, header.destination_cid, [VERSION_1], self._random(1)[0])
+
+    def _answer(self, payload: bytes, destination: Address) -> None:
+        if len(self.transmits) < MAX_STATELESS_ANSWERS:
+            self.transmits.append(Transmit(payload, len(payload), destination))
+
+
+def _destination_cid(datagram: bytes) -> bytes:
+    """The Destination Connection ID, if there is one (RFC 8999 §5)."""
+    if datagram and datagram[0] < 0x80:
+        return datagram[1 : 1 + LOCAL_CID_LENGTH]
+    return datagram[6 : 6 + datagram[5]] if len(datagram) > 5 else b""
+
+
+def _opens(header: LongHeader, datagram: bytes) -> bool:
+    """Whether a client's Initial authenticates with the keys that its own connection ID gives (RFC 9001 §5.2)."""
+    client, _ = initial_secrets(header.destination_cid, header.version)
+    opener = Opener(INITIAL_SUITE, client, header.version)
+    packet = datagram[: header.end]
+    try:
+        first_byte, truncated, pn_length = opener.unmask(packet, header.pn_offset)
+        number = decode_packet_number(-1, truncated, 8 * pn_length)
+        opener.open(packet, header.pn_offset, first_byte, pn_length, number)
+    except DecodeError:
+        return False
+    return True
+
+
+def _refusal(header: LongHeader) -> bytes:
+    """An Initial with CONNECTION_REFUSED, made and forgotten (RFC 9000 §5.2.2)."""
+    _, server = initial_secrets(header.destination_cid, header.version)
+    payload = ConnectionClose(TransportErrorCode.CONNECTION_REFUSED, 0, "the server is too busy").encode()
+    length = len(payload) + Sealer.overhead
+    start = encode_long_header(
+        PacketType.INITIAL, header.version, header.source_cid, header.destination_cid, b"", 0, 2, length
+    )
+    return Sealer(INITIAL_SUITE, server, header.version).seal(start, 0, payload)

@@ -1,0 +1,48 @@
+"""What a connection tells the layer above, in the order in which it happened."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from quicmini.errors import ConnectionClosed
+from quicmini.streams.events import (
+    StreamFinished,
+    StreamOpened,
+    StreamReadable,
+    StreamsAvailable,
+    StreamWritable,
+)
+
+__all__ = [
+    "ConnectionTerminated",
+    "Event",
+    "HandshakeCompleted",
+    "StreamFinished",
+    "StreamOpened",
+    "StreamReadable",
+    "StreamWritable",
+    "StreamsAvailable",
+]
+
+
+class HandshakeCompleted(NamedTuple):
+    """TLS is done: the peer is who it should be, and streams may be opened (RFC 9001 §4.1.1)."""
+
+    alpn_protocol: str | None
+
+
+class ConnectionTerminated(NamedTuple):
+    """The connection is over for the application; posted once, when closing or draining begins."""
+
+    error: ConnectionClosed
+
+
+Event = (
+    HandshakeCompleted
+    | ConnectionTerminated
+    | StreamOpened
+    | StreamReadable
+    | StreamWritable
+    | StreamFinished
+    | StreamsAvailable
+)

@@ -1,0 +1,171 @@
+"""Which owner a frame belongs to: RFC 9000 §12.4 Table 3 as one lookup for each packet type.
+
+`DISPATCH[packet_type][frame_type]` is (parse, handle, ack_eliciting), or None where the frame may not stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from quicmini.connection.core import Core
+from quicmini.connection.handshake import Handshake
+from quicmini.connection.lifecycle import error_of
+from quicmini.connection.spaces import Space
+from quicmini.errors import TransportError, TransportErrorCode
+from quicmini.recovery.sent import PacketNumberSpace
+from quicmini.wire.frames import (
+    FRAMES,
+    Ack,
+    ConnectionClose,
+    Crypto,
+    Frame,
+    HandshakeDone,
+    NewConnectionId,
+    NewToken,
+    PathChallenge,
+    PathResponse,
+    RetireConnectionId,
+    parse_frame_type,
+)
+from quicmini.wire.packet import PacketType
+
+__all__ = ["DISPATCH", "FrameHandlers", "refuse_frame"]
+
+
+class FrameHandlers:
+    """Hands each frame to its owner. Every handler takes the frame, its packet number space and the time."""
+
+    __slots__ = ("_core", "_handshake", "_streams")
+
+    def __init__(self, core: Core, handshake: Handshake) -> None:
+        self._core = core
+        self._handshake = handshake
+        self._streams = core.streams
+
+    def ignore(self, frame: Frame, space: Space, now: float) -> None:
+        """PADDING and PING mean nothing further (RFC 9000 §19.1, §19.2); nor do the peer's *_BLOCKED frames:
+        credit is granted as the application reads, whether it was asked for or not (§4.1)."""
+
+    def ack(self, frame: Ack, space: Space, now: float) -> None:
+        core = self._core
+        delay = 0.0
+        if space.number is PacketNumberSpace.APPLICATION:
+            delay = (frame.ack_delay << core.recovery.ack_delay_exponent) / 1_000_000
+        acked, lost = core.recovery.on_ack_received(space.number, frame, delay, now)
+        if frame.ranges[0][1] > space.largest_acked:
+            space.largest_acked = frame.ranges[0][1]
+        if core.is_client and space.number is PacketNumberSpace.HANDSHAKE:
+            core.recovery.peer_completed_address_validation = True
+        for packet in acked:
+            for record in packet.records:
+                record[0].on_acked(record)
+        core.give_back_lost(lost)
+
+    def crypto(self, frame: Crypto, space: Space, now: float) -> None:
+        self._handshake.on_crypto(space.number, frame, now)
+
+    def new_token(self, frame: NewToken, space: Space, now: float) -> None:
+        """A token for a later connection (RFC 9000 §8.1.3), of which nothing is remembered yet."""
+        if not self._core.is_client:
+            raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "a client sent NEW_TOKEN", 0x07)
+
+    def new_connection_id(self, frame: NewConnectionId, space: Space, now: float) -> None:
+        self._core.remote_cids.on_new(frame)
+
+    def retire_connection_id(self, frame: RetireConnectionId, space: Space, now: float) -> None:
+        self._core.local_cids.on_retire(frame)
+
+    def path_challenge(self, frame: PathChallenge, space: Space, now: float) -> None:
+        self._core.path.on_challenge(frame)
+
+    def path_response(self, frame: PathResponse, space: Space, now: float) -> None:
+        """RFC 9000 §19.18: this side has sent no challenge, so there is nothing it can answer."""
+        raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "an answer to no PATH_CHALLENGE", 0x1B)
+
+    def connection_close(self, frame: ConnectionClose, space: Space, now: float) -> None:
+        core = self._core
+        core.lifecycle.drain(error_of(frame), now, core.recovery.pto_base())
+
+    def handshake_done(self, frame: HandshakeDone, space: Space, now: float) -> None:
+        if not self._core.is_client:
+            raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "a client sent HANDSHAKE_DONE", 0x1E)
+        self._handshake.confirm()
+
+    def datagram(self, frame: Frame, space: Space, now: float) -> None:
+        """RFC 9221 §3: nobody may send these who was not told that they are welcome."""
+        raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "DATAGRAM frames were not negotiated", 0x30)
+
+    def stream(self, frame: Any, space: Space, now: float) -> None:
+        self._streams.on_stream(frame)
+
+    def reset_stream(self, frame: Any, space: Space, now: float) -> None:
+        self._streams.on_reset_stream(frame)
+
+    def stop_sending(self, frame: Any, space: Space, now: float) -> None:
+        self._streams.on_stop_sending(frame)
+
+    def max_data(self, frame: Any, space: Space, now: float) -> None:
+        self._streams.on_max_data(frame)
+
+    def max_stream_data(self, frame: Any, space: Space, now: float) -> None:
+        self._streams.on_max_stream_data(frame)
+
+    def max_streams(self, frame: Any, space: Space, now: float) -> None:
+        self._streams.on_max_streams(frame)
+
+    def stream_data_blocked(self, frame: Any, space: Space, now: float) -> None:
+        self._streams.on_stream_data_blocked(frame)
+
+
+_Parse = Callable[[bytes, int, int], tuple[Any, int]]
+_Handle = Callable[[FrameHandlers, Any, Space, float], None]
+_Entry = tuple[_Parse, _Handle, bool]
+
+_HANDLERS: dict[str, _Handle] = {
+    "PADDING": FrameHandlers.ignore,
+    "PING": FrameHandlers.ignore,
+    "ACK": FrameHandlers.ack,
+    "RESET_STREAM": FrameHandlers.reset_stream,
+    "STOP_SENDING": FrameHandlers.stop_sending,
+    "CRYPTO": FrameHandlers.crypto,
+    "NEW_TOKEN": FrameHandlers.new_token,
+    "STREAM": FrameHandlers.stream,
+    "MAX_DATA": FrameHandlers.max_data,
+    "MAX_STREAM_DATA": FrameHandlers.max_stream_data,
+    "MAX_STREAMS": FrameHandlers.max_streams,
+    "DATA_BLOCKED": FrameHandlers.ignore,
+    "STREAM_DATA_BLOCKED": FrameHandlers.stream_data_blocked,
+    "STREAMS_BLOCKED": FrameHandlers.ignore,
+    "NEW_CONNECTION_ID": FrameHandlers.new_connection_id,
+    "RETIRE_CONNECTION_ID": FrameHandlers.retire_connection_id,
+    "PATH_CHALLENGE": FrameHandlers.path_challenge,
+    "PATH_RESPONSE": FrameHandlers.path_response,
+    "CONNECTION_CLOSE": FrameHandlers.connection_close,
+    "HANDSHAKE_DONE": FrameHandlers.handshake_done,
+    "DATAGRAM": FrameHandlers.datagram,
+}
+
+
+def _entries(packet_type: PacketType) -> list[_Entry | None]:
+    """A list with a place for each first byte: for all types known here that byte is the whole type."""
+    entries: list[_Entry | None] = [None] * 256
+    for frame_type, spec in FRAMES.items():
+        if packet_type in spec.packets:
+            entries[frame_type] = (spec.parse, _HANDLERS[spec.name], spec.ack_eliciting)
+    return entries
+
+
+DISPATCH = {
+    packet_type: _entries(packet_type)
+    for packet_type in (PacketType.INITIAL, PacketType.ZERO_RTT, PacketType.HANDSHAKE, PacketType.ONE_RTT)
+}
+
+
+def refuse_frame(payload: bytes, pos: int) -> TransportError:
+    """The error for a frame without an entry: unknown, or not permitted in its packet (RFC 9000 §12.4)."""
+    frame_type, _ = parse_frame_type(payload, pos)
+    if frame_type in FRAMES:
+        name = FRAMES[frame_type].name
+        return TransportError(TransportErrorCode.PROTOCOL_VIOLATION, f"{name} in the wrong type of packet", frame_type)
+    return TransportError(TransportErrorCode.FRAME_ENCODING_ERROR, "unknown frame type", frame_type)

@@ -1,0 +1,164 @@
+"""TLS and QUIC's part of the handshake: CRYPTO bytes, keys, transport parameters, confirmation (RFC 9001 §4)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from quicmini.connection.core import Core
+from quicmini.connection.events import HandshakeCompleted
+from quicmini.connection.state import ConnectionState
+from quicmini.crypto.keys import INITIAL_SUITE, EncryptionLevel, initial_secrets
+from quicmini.crypto.protection import Opener, Sealer
+from quicmini.errors import TransportError, TransportErrorCode
+from quicmini.recovery.sent import PacketNumberSpace
+from quicmini.tls.events import CryptoData, HandshakeComplete, KeysReady, PeerTransportParameters, TlsEvent
+from quicmini.wire.builder import PacketBuilder, Record
+from quicmini.wire.frames import Crypto, HandshakeDone
+from quicmini.wire.transport_parameters import TransportParameters, parse_transport_parameters
+
+__all__ = ["Handshake", "Tls", "space_of"]
+
+_HANDSHAKE_DONE = HandshakeDone().encode()
+
+_SPACES = {
+    EncryptionLevel.INITIAL: PacketNumberSpace.INITIAL,
+    EncryptionLevel.ZERO_RTT: PacketNumberSpace.APPLICATION,
+    EncryptionLevel.HANDSHAKE: PacketNumberSpace.HANDSHAKE,
+    EncryptionLevel.ONE_RTT: PacketNumberSpace.APPLICATION,
+}
+
+# The level whose CRYPTO frames a packet number space carries (there are none in 0-RTT, RFC 9001 §8.3).
+_LEVELS = {
+    PacketNumberSpace.INITIAL: EncryptionLevel.INITIAL,
+    PacketNumberSpace.HANDSHAKE: EncryptionLevel.HANDSHAKE,
+    PacketNumberSpace.APPLICATION: EncryptionLevel.ONE_RTT,
+}
+
+
+def space_of(level: EncryptionLevel) -> PacketNumberSpace:
+    """The packet number space of an encryption level (RFC 9000 §12.3)."""
+    return _SPACES[level]
+
+
+class Tls(Protocol):
+    """What both roles of `quicmini.tls` offer."""
+
+    def receive(self, level: EncryptionLevel, data: bytes) -> None: ...
+    def events(self) -> list[TlsEvent]: ...
+
+
+class Handshake:
+    """Feeds TLS, and does what TLS says. It owns the HANDSHAKE_DONE frame."""
+
+    __slots__ = ("_core", "_done_pending", "_tls", "complete", "confirmed", "expected_source_cid", "result")
+
+    def __init__(self, core: Core, tls: Tls) -> None:
+        self._core = core
+        self._tls = tls
+        self._done_pending = False
+        self.complete = False
+        self.confirmed = False
+        self.result: HandshakeComplete | None = None
+        # What the peer's initial_source_connection_id must be: the Source Connection ID of its first packet.
+        self.expected_source_cid: bytes | None = None
+
+    def install_initial_keys(self) -> None:
+        """Both directions' Initial keys come from the client's first Destination Connection ID (RFC 9001 §5.2)."""
+        core = self._core
+        client, server = initial_secrets(core.original_destination_cid, core.version)
+        space = core.spaces[PacketNumberSpace.INITIAL]
+        space.sealer = Sealer(INITIAL_SUITE, client if core.is_client else server, core.version)
+        space.opener = Opener(INITIAL_SUITE, server if core.is_client else client, core.version)
+
+    def on_crypto(self, space: PacketNumberSpace, frame: Crypto, now: float) -> None:
+        """A CRYPTO frame of the peer: what is in order goes to TLS (RFC 9001 §4.1.3)."""
+        data = self._core.spaces[space].crypto.receive(frame)
+        if data:
+            self._tls.receive(_LEVELS[space], data)
+            self.follow_tls(now)
+
+    def follow_tls(self, now: float) -> None:
+        """Do what TLS has decided since the last call."""
+        for event in self._tls.events():
+            match event:
+                case CryptoData(level, data):
+                    self._core.spaces[space_of(level)].crypto.send(data)
+                case KeysReady():
+                    self._install_keys(event)
+                case PeerTransportParameters(data):
+                    self._apply_parameters(data)
+                case HandshakeComplete():
+                    self._on_complete(event, now)
+
+    def _install_keys(self, keys: KeysReady) -> None:
+        core = self._core
+        space = core.spaces[space_of(keys.level)]
+        if keys.send_secret is not None:
+            space.sealer = Sealer(keys.suite, keys.send_secret, core.version)
+        if keys.receive_secret is not None:
+            space.opener = Opener(keys.suite, keys.receive_secret, core.version)
+        if keys.level is EncryptionLevel.HANDSHAKE:
+            core.recovery.has_handshake_keys = True
+
+    def _apply_parameters(self, data: bytes) -> None:
+        core = self._core
+        parameters = parse_transport_parameters(data, from_client=not core.is_client)
+        self._check_cids(parameters)
+        core.idle.negotiate(parameters.max_idle_timeout / 1000)
+        core.recovery.max_ack_delay = parameters.max_ack_delay / 1000
+        core.recovery.ack_delay_exponent = parameters.ack_delay_exponent
+        if parameters.max_udp_payload_size < core.path.max_datagram_size:
+            core.path.max_datagram_size = parameters.max_udp_payload_size
+            core.recovery.set_max_datagram_size(parameters.max_udp_payload_size)
+        if parameters.stateless_reset_token is not None:
+            core.remote_cids.set_reset_token(parameters.stateless_reset_token)
+        core.streams.set_remote(parameters)
+
+    def _check_cids(self, parameters: TransportParameters) -> None:
+        """The connection IDs of the handshake are authenticated after the fact (RFC 9000 §7.3)."""
+        core = self._core
+        expected = {"initial_source_connection_id": self.expected_source_cid}
+        if core.is_client:
+            expected["original_destination_connection_id"] = core.original_destination_cid
+            expected["retry_source_connection_id"] = None
+        for name, value in expected.items():
+            if getattr(parameters, name) != value:
+                raise TransportError(
+                    TransportErrorCode.TRANSPORT_PARAMETER_ERROR, f"{name} is not what the packets said", 0x06
+                )
+
+    def _on_complete(self, result: HandshakeComplete, now: float) -> None:
+        core = self._core
+        self.complete = True
+        self.result = result
+        core.lifecycle.state = ConnectionState.CONNECTED
+        core.stats.handshake_time = now - core.created
+        core.events.append(HandshakeCompleted(result.alpn_protocol))
+        if not core.is_client:
+            # The server confirms at once, and tells the client (RFC 9001 §4.1.2).
+            self._done_pending = True
+            self.confirm()
+
+    def confirm(self) -> None:
+        """The handshake is confirmed: its keys are of no use any more (RFC 9001 §4.1.2, §4.9.2)."""
+        if not self.confirmed:
+            self.confirmed = True
+            self._core.recovery.handshake_confirmed = True
+            self._core.recovery.peer_completed_address_validation = True
+            self._core.discard_space(PacketNumberSpace.INITIAL)
+            self._core.discard_space(PacketNumberSpace.HANDSHAKE)
+
+    @property
+    def has_frames(self) -> bool:
+        return self._done_pending
+
+    def write_frames(self, builder: PacketBuilder) -> None:
+        if self._done_pending and builder.room:
+            self._done_pending = False
+            builder.add(_HANDSHAKE_DONE, (self,))
+
+    def on_acked(self, record: Record) -> None:
+        """The client has HANDSHAKE_DONE: nothing is left to do."""
+
+    def on_lost(self, record: Record) -> None:
+        self._done_pending = True

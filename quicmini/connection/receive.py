@@ -1,0 +1,264 @@
+"""From datagrams to frames: headers, keys, duplicates, and each frame to its owner (RFC 9000 §12).
+
+A packet that cannot be opened is dropped and counted. What authenticates but breaks a rule raises TransportError,
+which `receive_datagrams`, and nothing else, turns into the end of the connection.
+"""
+
+from __future__ import annotations
+
+from quicmini.connection.cids import LOCAL_CID_LENGTH
+from quicmini.connection.core import Core
+from quicmini.connection.frame_handlers import DISPATCH, FrameHandlers, refuse_frame
+from quicmini.connection.handshake import Handshake
+from quicmini.connection.spaces import Space
+from quicmini.connection.state import Address
+from quicmini.errors import (
+    DecodeError,
+    StatelessResetError,
+    TransportError,
+    TransportErrorCode,
+    VersionNegotiationError,
+)
+from quicmini.recovery.sent import PacketNumberSpace
+from quicmini.wire.packet import (
+    LongHeader,
+    PacketType,
+    VersionNegotiation,
+    decode_packet_number,
+    parse_long_header,
+)
+
+__all__ = ["MAX_UNDECRYPTABLE", "MIN_INITIAL_SIZE", "Receiver"]
+
+# Packets kept until their keys come (RFC 9001 §5.7 permits it); the peer sends again what is dropped.
+MAX_UNDECRYPTABLE = 16
+
+# Bytes of a datagram that may carry a client's Initial (RFC 9000 §14.1).
+MIN_INITIAL_SIZE = 1200
+
+# Bytes of the shortest datagram that may be a stateless reset (RFC 9000 §10.3).
+_MIN_RESET_SIZE = 21
+_RESET_TOKEN_SIZE = 16
+
+_SHORT_PN_OFFSET = 1 + LOCAL_CID_LENGTH
+_RESERVED_LONG = 0x0C
+_RESERVED_SHORT = 0x18
+
+_SPACES = {
+    PacketType.INITIAL: PacketNumberSpace.INITIAL,
+    PacketType.HANDSHAKE: PacketNumberSpace.HANDSHAKE,
+}
+
+
+class Receiver:
+    """Everything that happens to a datagram on its way in."""
+
+    __slots__ = ("_core", "_handlers", "_handshake", "_undecryptable")
+
+    def __init__(self, core: Core, handshake: Handshake) -> None:
+        self._core = core
+        self._handshake = handshake
+        self._handlers = FrameHandlers(core, handshake)
+        self._undecryptable: list[bytes] = []
+
+    def receive_datagrams(self, datagrams: list[bytes], source: Address, now: float) -> None:
+        """Process all that has arrived before anything is decided about answers."""
+        core = self._core
+        if not core.lifecycle.alive:
+            for _ in datagrams:
+                core.lifecycle.on_datagram()
+            return
+        if core.is_client and source != core.path.remote:
+            core.stats.count_dropped("unknown address")  # RFC 9000 §9: a server does not move on its own
+            return
+        size = sum(map(len, datagrams))
+        core.path.bytes_received += size
+        core.stats.bytes_received += size
+        try:
+            self._receive_all(datagrams, now)
+            if self._undecryptable:
+                self._try_again(now)
+        except TransportError as error:
+            core.close(error.fresh(), now)
+
+    def _receive_all(self, datagrams: list[bytes], now: float) -> None:
+        short = [datagram for datagram in datagrams if datagram and datagram[0] < 0x80]
+        if len(short) < len(datagrams):
+            for datagram in datagrams:
+                if datagram and datagram[0] >= 0x80:
+                    self._receive_coalesced(datagram, now)
+        if short:
+            self._receive_short(short, now)
+
+    def _try_again(self, now: float) -> None:
+        """Packets that came before their keys: those whose keys are still missing are put aside once more."""
+        waiting, self._undecryptable = self._undecryptable, []
+        self._receive_all(waiting, now)
+
+    def _put_aside(self, packet: bytes) -> None:
+        if len(self._undecryptable) < MAX_UNDECRYPTABLE:
+            self._undecryptable.append(packet)
+        else:
+            self._core.stats.count_dropped("no keys yet")
+
+    # Long headers
+
+    def _receive_coalesced(self, datagram: bytes, now: float) -> None:
+        """The packets of one datagram, each on its own merits (RFC 9000 §12.2)."""
+        core = self._core
+        pos, end = 0, len(datagram)
+        destination_cid: bytes | None = None
+        while pos < end and core.lifecycle.alive:
+            if datagram[pos] < 0x80:
+                self._receive_short([datagram[pos:]], now)
+                return
+            try:
+                header = parse_long_header(datagram, pos)
+            except DecodeError:
+                core.stats.count_dropped("malformed header")
+                return
+            if isinstance(header, VersionNegotiation):
+                self._on_version_negotiation(header)
+                return
+            if not isinstance(header, LongHeader) or header.version != core.version:
+                core.stats.count_dropped("other version or Retry")
+                return
+            destination_cid = header.destination_cid if destination_cid is None else destination_cid
+            if header.destination_cid == destination_cid:
+                self._receive_long(header, datagram[pos : header.end], header.pn_offset - pos, end, now)
+            else:
+                core.stats.count_dropped("other connection ID")
+            pos = header.end
+
+    def _receive_long(self, header: LongHeader, packet: bytes, pn_offset: int, datagram_size: int, now: float) -> None:
+        core = self._core
+        number = _SPACES.get(header.packet_type)
+        reason = self._reason_to_drop(header, datagram_size) if number is not None else "0-RTT"
+        if reason or number is None:
+            core.stats.count_dropped(reason)
+            return
+        space = core.spaces[number]
+        if space.opener is None:
+            if space.discarded:
+                core.stats.count_dropped("keys discarded")
+            else:
+                self._put_aside(packet)
+            return
+        try:
+            first_byte, truncated, pn_length = space.opener.unmask(packet, pn_offset)
+            packet_number = decode_packet_number(space.largest_received, truncated, 8 * pn_length)
+            payload = space.opener.open(packet, pn_offset, first_byte, pn_length, packet_number)
+        except DecodeError:
+            core.stats.count_dropped("undecryptable")
+            return
+        self._on_authenticated_long(header)
+        if first_byte & _RESERVED_LONG:
+            raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "reserved header bits are set")
+        self._receive_packet(space, header.packet_type, packet_number, payload, now)
+
+    def _reason_to_drop(self, header: LongHeader, datagram_size: int) -> str:
+        """Why a packet is not even tried (RFC 9000 §7.2, §14.1, §17.2.2), or an empty string."""
+        if not self._core.is_client:
+            small = header.packet_type is PacketType.INITIAL and datagram_size < MIN_INITIAL_SIZE
+            return "Initial in a small datagram" if small else ""
+        if header.token:
+            return "a server's token"
+        expected = self._handshake.expected_source_cid
+        return "other source connection ID" if expected not in (None, header.source_cid) else ""
+
+    def _on_authenticated_long(self, header: LongHeader) -> None:
+        core, handshake = self._core, self._handshake
+        if handshake.expected_source_cid is None:
+            handshake.expected_source_cid = header.source_cid
+            core.remote_cids.replace_handshake_cid(header.source_cid)
+        if header.packet_type is PacketType.HANDSHAKE and not core.is_client:
+            # Only who has seen our Initial can have made this (RFC 9000 §8.1, RFC 9001 §4.9.1).
+            core.path.validated = True
+            core.discard_space(PacketNumberSpace.INITIAL)
+
+    def _on_version_negotiation(self, packet: VersionNegotiation) -> None:
+        """RFC 9000 §6.2: believed only before anything else came, and if it answers what was sent."""
+        core = self._core
+        answers = (
+            packet.destination_cid == core.local_cids.handshake_cid
+            and packet.source_cid == core.original_destination_cid
+        )
+        first = core.is_client and self._handshake.expected_source_cid is None
+        if not (first and answers) or core.version in packet.supported_versions:
+            core.stats.count_dropped("Version Negotiation")
+            return
+        offered = ", ".join(f"{version:#x}" for version in packet.supported_versions[:8])
+        core.lifecycle.terminate(
+            VersionNegotiationError(0, f"the server speaks QUIC {offered}, not {core.version:#x}", remote=True)
+        )
+
+    # Short headers
+
+    def _receive_short(self, packets: list[bytes], now: float) -> None:
+        """A burst of 1-RTT packets: the masks of all headers come from one call."""
+        core = self._core
+        space = core.spaces[PacketNumberSpace.APPLICATION]
+        opener = space.opener
+        if opener is None or not self._handshake.complete:
+            for packet in packets:  # RFC 9001 §5.7: not before the handshake is complete
+                self._put_aside(packet)
+            return
+        lifecycle = core.lifecycle
+        unmasked = opener.unmask_batch(packets, _SHORT_PN_OFFSET)
+        for packet, header in zip(packets, unmasked, strict=True):
+            if header is None:
+                self._on_undecryptable(packet, now)
+                continue
+            first_byte, truncated, pn_length = header
+            packet_number = decode_packet_number(space.largest_received, truncated, 8 * pn_length)
+            try:
+                payload = opener.open(packet, _SHORT_PN_OFFSET, first_byte, pn_length, packet_number)
+            except DecodeError:
+                self._on_undecryptable(packet, now)
+                continue
+            if first_byte & _RESERVED_SHORT:
+                raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "reserved header bits are set")
+            self._receive_packet(space, PacketType.ONE_RTT, packet_number, payload, now)
+            if not lifecycle.alive:
+                return
+
+    def _on_undecryptable(self, packet: bytes, now: float) -> None:
+        core = self._core
+        if len(packet) >= _MIN_RESET_SIZE and core.remote_cids.is_reset_token(packet[-_RESET_TOKEN_SIZE:]):
+            core.lifecycle.drain(StatelessResetError(remote=True), now, core.recovery.pto_base())
+        else:
+            core.stats.count_dropped("undecryptable")
+
+    # Both
+
+    def _receive_packet(
+        self, space: Space, packet_type: PacketType, packet_number: int, payload: bytes, now: float
+    ) -> None:
+        """An authenticated packet: frames to their owners, the number to the ACKs."""
+        core = self._core
+        acks = space.acks
+        if acks.is_duplicate(packet_number):  # only after opening it, so that timing tells nothing (RFC 9001 §9.5)
+            core.stats.count_dropped("duplicate")
+            return
+        end = len(payload)
+        if not end:
+            raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "a packet without frames")
+        core.stats.packets_received += 1
+        core.idle.on_packet_received(now)
+        if packet_number > space.largest_received:
+            space.largest_received = packet_number
+        entries = DISPATCH[packet_type]
+        handlers = self._handlers
+        ack_eliciting = False
+        pos = 0
+        while pos < end:
+            frame_type = payload[pos]
+            entry = entries[frame_type]
+            if entry is None:
+                raise refuse_frame(payload, pos)
+            parse, handle, elicits = entry
+            frame, pos = parse(payload, pos + 1, frame_type)
+            if elicits:
+                ack_eliciting = True
+            handle(handlers, frame, space, now)
+        acks.on_packet_received(packet_number, ack_eliciting, now)

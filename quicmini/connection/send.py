@@ -1,0 +1,292 @@
+"""From owners to datagrams: frames into packets, packets sealed, coalesced and batched (RFC 9000 §12.2, §13).
+
+Two ways lead out. During the handshake each datagram may hold a packet of each level, and is padded where the RFC asks
+for it. Afterwards there is only one level, and a whole burst of packets is written, then sealed in one go.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from quicmini.connection.core import Core
+from quicmini.connection.handshake import Handshake
+from quicmini.connection.spaces import Space
+from quicmini.connection.state import Address
+from quicmini.crypto.protection import Sealer
+from quicmini.recovery.sent import PacketNumberSpace, SentPacket
+from quicmini.wire.builder import PacketBuilder
+from quicmini.wire.packet import encode_long_header, encode_short_header
+
+__all__ = ["MAX_BURST", "Transmit"]
+
+# Datagrams in one Transmit: what Linux takes for UDP_SEGMENT (UDP_MAX_SEGMENTS), within the 65,507 bytes of UDP.
+MAX_BURST = 64
+MAX_TRANSMIT_SIZE = 65_507
+
+# Bytes a datagram with an ack-eliciting Initial packet must have (RFC 9000 §14.1).
+_INITIAL_DATAGRAM_SIZE = 1200
+
+# First byte, version, two lengths of connection IDs, packet length; without the IDs (RFC 9000 §17.2).
+_LONG_HEADER_BASE = 1 + 4 + 1 + 1 + 2
+
+# Packet number (2 bytes at least) and payload need 4 bytes together for the header protection sample (RFC 9001 §5.4.2).
+_MIN_PAYLOAD = 2
+
+# A packet with less room than this is not worth its header.
+_MIN_ROOM = 32
+
+_PING = b"\x01"
+
+
+class Transmit(NamedTuple):
+    """Datagrams for one destination: `payload` cut into pieces of `segment_size` bytes, the last may be shorter."""
+
+    payload: bytes
+    segment_size: int
+    destination: Address
+
+
+class Sender:
+    """Everything that happens to a datagram on its way out.
+
+    blocked_until: when the pacer lets go of what could be sent but for it; None: nothing waits for the pacer.
+    """
+
+    __slots__ = ("_core", "_handshake", "_owners", "blocked_until")
+
+    def __init__(self, core: Core, handshake: Handshake) -> None:
+        self._core = core
+        self._handshake = handshake
+        self.blocked_until: float | None = None
+        # Who may have something to say in a 1-RTT packet, in the order in which it is said; streams come last.
+        self._owners = (handshake, core.path, core.remote_cids, core.spaces[PacketNumberSpace.APPLICATION].crypto)
+
+    def datagrams_to_send(self, now: float) -> list[Transmit]:
+        """All that may be sent at this moment."""
+        core = self._core
+        self.blocked_until = None
+        if not core.lifecycle.alive:
+            return self._closing_transmits()
+        datagrams: list[bytes] = []
+        while core.in_handshake:
+            datagram = self._coalesced_datagram(now)
+            if not datagram:
+                return self._transmits(datagrams)
+            datagrams.append(datagram)
+        transmits = self._transmits(datagrams) if datagrams else []
+        while burst := self._burst(now):
+            transmits += self._transmits(burst)
+        return transmits
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether a 1-RTT packet would have anything but an ACK in it."""
+        core = self._core
+        return core.streams.has_frames or core.ping_pending or any([owner.has_frames for owner in self._owners])
+
+    # What goes into one packet
+
+    def _write_packet(self, space: Space, builder: PacketBuilder, now: float, within_budget: bool) -> None:
+        """ACK first, then what the space has to say, if congestion control or a probe lets it (RFC 9002 §7.5)."""
+        core = self._core
+        application = space.number is PacketNumberSpace.APPLICATION
+        # A server has 1-RTT keys early, but only a complete handshake tells whom it would be talking to.
+        if application and not self._handshake.complete:
+            return
+        probing = core.recovery.probes_wanted[space.number] > 0
+        waiting = probing or (within_budget and (self.has_frames if application else space.crypto.has_frames))
+        acks = space.acks
+        if acks.pending and (waiting or (acks.deadline is not None and acks.deadline <= now)):
+            acks.write(builder, now)
+            if acks.ping_due:
+                builder.add(_PING)
+        if not waiting:
+            return
+        if application:
+            self._write_application(builder)
+        else:
+            space.crypto.write_frames(builder)
+        if probing:
+            core.recovery.probes_wanted[space.number] -= 1
+            if not builder.ack_eliciting:
+                builder.add(_PING)
+
+    def _write_application(self, builder: PacketBuilder) -> None:
+        core = self._core
+        if core.ping_pending:
+            core.ping_pending = False
+            builder.add(_PING)
+        for owner in self._owners:
+            if owner.has_frames:
+                owner.write_frames(builder)
+        if core.streams.has_frames:
+            core.streams.write_frames(builder)
+
+    # Until the handshake is confirmed: datagrams with a packet of each level
+
+    def _coalesced_datagram(self, now: float) -> bytes:
+        core = self._core
+        size = core.path.max_datagram_size
+        allowance = core.path.allowance()
+        core.recovery.at_amplification_limit = allowance is not None and allowance < size
+        if core.recovery.at_amplification_limit:
+            return b""
+        within_budget = core.recovery.window_room() >= size
+        room = size
+        plan: list[tuple[Space, PacketBuilder]] = []
+        for space in core.spaces:
+            overhead = self._overhead(space)
+            if space.sealer is not None and room >= overhead + _MIN_ROOM:
+                builder = PacketBuilder(room - overhead)
+                self._write_packet(space, builder, now, within_budget)
+                if not builder.empty:
+                    plan.append((space, builder))
+                    room = builder.room
+        if not plan:
+            return b""
+        padding = self._padding(plan[0], size - room)
+        last = plan[-1][0]
+        datagram = b"".join([self._seal(*entry, padding if entry[0] is last else 0, now) for entry in plan])
+        core.path.bytes_sent += len(datagram)
+        if core.is_client and last.number is not PacketNumberSpace.INITIAL:
+            # The first Handshake packet ends the use of Initial keys (RFC 9001 §4.9.1).
+            core.discard_space(PacketNumberSpace.INITIAL)
+        return datagram
+
+    def _padding(self, first: tuple[Space, PacketBuilder], size: int) -> int:
+        """Bytes to add: a client's Initials, and a server's ack-eliciting ones, fill 1200 bytes (RFC 9000 §14.1)."""
+        space, builder = first
+        expand = space.number is PacketNumberSpace.INITIAL and (self._core.is_client or builder.ack_eliciting)
+        return max(0, _INITIAL_DATAGRAM_SIZE - size) if expand else 0
+
+    def _overhead(self, space: Space) -> int:
+        """Bytes of a packet that are no frames."""
+        core = self._core
+        rest = len(core.remote_cids.current) + _pn_length(space) + Sealer.overhead
+        if space.number is PacketNumberSpace.APPLICATION:
+            return 1 + rest
+        token_length = 1 if space.number is PacketNumberSpace.INITIAL else 0
+        return _LONG_HEADER_BASE + token_length + len(core.local_cids.handshake_cid) + rest
+
+    def _seal(self, space: Space, builder: PacketBuilder, padding: int, now: float) -> bytes:
+        sealer = space.sealer
+        assert sealer is not None
+        payload = builder.payload()
+        padding = max(padding, _MIN_PAYLOAD - len(payload))
+        if padding > 0:
+            payload += bytes(padding)
+        packet_number = space.next_packet_number
+        header = self._header(space, packet_number, len(payload) + sealer.overhead)
+        space.next_packet_number = packet_number + 1
+        packet = sealer.seal(header, packet_number, payload)
+        in_flight = builder.ack_eliciting or padding > 0  # RFC 9002 §2
+        self._on_sent(
+            space,
+            SentPacket(packet_number, now, len(packet), builder.ack_eliciting, in_flight, builder.records),
+            now,
+        )
+        return packet
+
+    def _header(self, space: Space, packet_number: int, length: int) -> bytes:
+        core = self._core
+        destination, pn_length = core.remote_cids.current, _pn_length(space)
+        if space.number is PacketNumberSpace.APPLICATION:
+            return encode_short_header(destination, packet_number, pn_length)
+        source = core.local_cids.handshake_cid
+        return encode_long_header(
+            space.packet_type, core.version, destination, source, b"", packet_number, pn_length, length
+        )
+
+    def _on_sent(self, space: Space, packet: SentPacket, now: float) -> None:
+        core = self._core
+        core.recovery.on_packet_sent(space.number, packet, now)
+        if packet.ack_eliciting:
+            core.idle.on_ack_eliciting_sent(now)
+        core.stats.packets_sent += 1
+        core.stats.bytes_sent += packet.size
+
+    # Afterwards: bursts of 1-RTT packets
+
+    def _burst(self, now: float) -> list[bytes]:
+        """As many packets as may go and as there is something to say, up to MAX_BURST; sealed together."""
+        core = self._core
+        space = core.spaces[PacketNumberSpace.APPLICATION]
+        sealer = space.sealer
+        if sealer is None:
+            return []
+        streams, recovery = core.streams, core.recovery
+        size = core.path.max_datagram_size
+        budget = recovery.send_budget(now)
+        most = min(MAX_BURST, MAX_TRANSMIT_SIZE // size)
+        overhead = self._overhead(space)
+        packets: list[tuple[bytes, int, bytes]] = []
+        while len(packets) < most:
+            builder = PacketBuilder(size - overhead)
+            if not packets:
+                self._write_packet(space, builder, now, budget >= size)
+            elif budget >= size and streams.has_frames:
+                # Only streams fill more than one packet: asking everyone again for each would cost more than sealing.
+                streams.write_frames(builder)
+            payload = builder.payload()
+            if not payload:
+                break
+            if len(payload) < _MIN_PAYLOAD:
+                payload += bytes(_MIN_PAYLOAD - len(payload))
+            packet_number = space.next_packet_number
+            packets.append((self._header(space, packet_number, 0), packet_number, payload))
+            space.next_packet_number = packet_number + 1
+            sent_size = len(payload) + overhead
+            eliciting = builder.ack_eliciting
+            self._on_sent(space, SentPacket(packet_number, now, sent_size, eliciting, eliciting, builder.records), now)
+            budget -= sent_size
+        if not packets:
+            if budget < size <= recovery.window_room() and self.has_frames:
+                self.blocked_until = recovery.pacing_deadline(now)
+            return []
+        core.path.bytes_sent += sum([len(payload) + overhead for _, _, payload in packets])
+        return sealer.seal_batch(packets)
+
+    def _transmits(self, datagrams: list[bytes]) -> list[Transmit]:
+        """Runs of equal sizes become one Transmit each; a shorter datagram may end a run."""
+        destination = self._core.path.remote
+        transmits = []
+        start = 0
+        for end in range(1, len(datagrams) + 1):
+            size = len(datagrams[start])
+            if end == len(datagrams) or len(datagrams[end]) > size or len(datagrams[end - 1]) < size:
+                transmits.append(Transmit(b"".join(datagrams[start:end]), size, destination))
+                start = end
+        return transmits
+
+    # Closing
+
+    def _closing_transmits(self) -> list[Transmit]:
+        """CONNECTION_CLOSE at every level whose keys the peer may have, in one datagram (RFC 9000 §10.2.3)."""
+        core = self._core
+        allowance = core.path.allowance()
+        too_much = allowance is not None and allowance < core.path.max_datagram_size
+        if not core.lifecycle.close_pending or too_much:
+            return []
+        core.lifecycle.close_pending = False
+        spaces = [space for space in core.spaces if space.sealer is not None]
+        packets: list[bytes] = []
+        for space in spaces:
+            application = space.number is PacketNumberSpace.APPLICATION
+            payload = core.lifecycle.close_frame(application_data=application).encode()
+            if space is spaces[-1] and spaces[0].number is PacketNumberSpace.INITIAL:
+                used = sum(map(len, packets)) + self._overhead(space) + len(payload)
+                payload += bytes(max(0, _INITIAL_DATAGRAM_SIZE - used))
+            assert space.sealer is not None
+            header = self._header(space, space.next_packet_number, len(payload) + Sealer.overhead)
+            packets.append(space.sealer.seal(header, space.next_packet_number, payload))
+            space.next_packet_number += 1
+        datagram = b"".join(packets)
+        core.path.bytes_sent += len(datagram)
+        core.stats.packets_sent += len(packets)
+        core.stats.bytes_sent += len(datagram)
+        return self._transmits([datagram])
+
+
+def _pn_length(space: Space) -> int:
+    """Bytes of the packet number: enough for twice what is unacknowledged (RFC 9000 §17.1), rarely changing."""
+    return 2 if space.next_packet_number - space.largest_acked < 0x4000 else 4

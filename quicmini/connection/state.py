@@ -1,0 +1,54 @@
+"""Where a connection stands in its life (RFC 9001 §4.1.1, RFC 9000 §10), and what it counts on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+__all__ = ["Address", "ConnectionState", "ConnectionStats"]
+
+# What the socket module calls an address: opaque here, only compared.
+Address = tuple[Any, ...]
+
+
+class ConnectionState(Enum):
+    """HANDSHAKING → CONNECTED → CLOSING or DRAINING → TERMINATED; any step may be skipped on the way down.
+
+    CLOSING: this side closed, and answers late packets with its CONNECTION_CLOSE (RFC 9000 §10.2.1).
+    DRAINING: the peer closed, and nothing is sent any more (RFC 9000 §10.2.2).
+    """
+
+    HANDSHAKING = auto()
+    CONNECTED = auto()
+    CLOSING = auto()
+    DRAINING = auto()
+    TERMINATED = auto()
+
+
+@dataclass(slots=True)
+class ConnectionStats:
+    """What a connection did so far: packets, bytes of UDP payload, seconds.
+
+    packets_dropped counts, by reason, what was not for us or could not be opened (RFC 9000 §5.2).
+    retransmitted_bytes counts STREAM data that was sent again.
+    """
+
+    packets_sent: int = 0
+    packets_received: int = 0
+    packets_lost: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    retransmitted_bytes: int = 0
+    packets_dropped: dict[str, int] = field(default_factory=dict)
+    handshake_time: float | None = None
+    latest_rtt: float = 0.0
+    smoothed_rtt: float = 0.0
+    min_rtt: float = 0.0
+    rttvar: float = 0.0
+    congestion_window: int = 0
+    bytes_in_flight: int = 0
+
+    def count_dropped(self, reason: str) -> None:
+        """Count a packet that was dropped in silence; the reasons are a fixed set of the code's own words."""
+        self.packets_dropped[reason] = self.packets_dropped.get(reason, 0) + 1
