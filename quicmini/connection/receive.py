@@ -184,10 +184,10 @@ class Receiver:
             and packet.source_cid == core.original_destination_cid
         )
         first = core.is_client and self._handshake.expected_source_cid is None
-        if not (first and answers) or core.version in packet.supported_versions:
+        if not (first and answers) or core.version in packet.versions:
             core.stats.count_dropped("Version Negotiation")
             return
-        offered = ", ".join(f"{version:#x}" for version in packet.supported_versions[:8])
+        offered = ", ".join(f"{version:#x}" for version in packet.versions[:8])
         core.lifecycle.terminate(
             VersionNegotiationError(0, f"the server speaks QUIC {offered}, not {core.version:#x}", remote=True)
         )

@@ -82,7 +82,7 @@ class Sender:
     def has_frames(self) -> bool:
         """Whether a 1-RTT packet would have anything but an ACK in it."""
         core = self._core
-        return core.streams.has_frames or core.ping_pending or any([owner.has_frames for owner in self._owners])
+        return core.streams.has_frames or core.ping_pending or any(owner.has_frames for owner in self._owners)
 
     # What goes into one packet
 
