@@ -1,0 +1,41 @@
+"""The command line: `python -m quicmini COMMAND`, or `quicmini COMMAND` once installed."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from typing import Protocol
+
+from quicmini.study import vectors
+
+__all__ = ["COMMANDS", "main"]
+
+
+class Command(Protocol):
+    """What a module of `quicmini.study` offers to be a command; `run` returns the exit status."""
+
+    HELP: str
+
+    def add_arguments(self, parser: ArgumentParser) -> None: ...
+
+    def run(self, arguments: Namespace) -> int: ...
+
+
+COMMANDS: dict[str, Command] = {
+    "vectors": vectors,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status."""
+    parser = ArgumentParser(prog="quicmini", description="QUIC v1 from scratch: tools to study the protocol.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        command.add_arguments(commands.add_parser(name, help=command.HELP, description=command.HELP))
+    arguments = parser.parse_args(argv)
+    return COMMANDS[arguments.command].run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
