@@ -1,0 +1,117 @@
+"""What all streams of one connection share: the connection's own flow control, and the turn to send."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from quicmini.streams.control import ControlFrames
+from quicmini.streams.events import StreamEvent
+from quicmini.streams.flow import ReceiveWindow, SendCredit
+from quicmini.wire.builder import PacketBuilder
+from quicmini.wire.frames import DataBlocked, MaxData
+
+__all__ = ["MIN_STREAM_ROOM", "Sender", "StreamContext"]
+
+MIN_STREAM_ROOM = 32
+"""Bytes of room below which no STREAM frame is begun: its header takes up to 19 (RFC 9000 §19.8)."""
+
+
+class Sender(Protocol):
+    """The sending part of a stream, as far as taking turns is concerned."""
+
+    queued: bool
+
+    def write_frame(self, builder: PacketBuilder) -> bool:
+        """Write one STREAM frame, if there is one to write; return whether to ask again."""
+
+
+class StreamContext:
+    """Shared by the streams of a connection.
+
+    credit, window: the connection's flow control in both directions. ready: the streams that have something to send,
+    in turn. unacknowledged: how many streams have data or a FIN that was not acknowledged. part_ended: told the ID
+    of a stream when one of its parts reaches a terminal state.
+    """
+
+    __slots__ = (
+        "_blocked_at",
+        "_starved",
+        "control",
+        "credit",
+        "events",
+        "part_ended",
+        "ready",
+        "retransmitted_bytes",
+        "send_buffer_size",
+        "unacknowledged",
+        "window",
+    )
+
+    def __init__(self, window_size: int, send_buffer_size: int, part_ended: Callable[[int], None]) -> None:
+        self.control = ControlFrames()
+        self.events: deque[StreamEvent] = deque()
+        self.credit = SendCredit()
+        self.window = ReceiveWindow(window_size)
+        self.ready: deque[Sender] = deque()
+        self.send_buffer_size = send_buffer_size
+        self.part_ended = part_ended
+        self.unacknowledged = 0
+        self.retransmitted_bytes = 0
+        self._starved: list[Sender] = []  # they wait for the connection's credit
+        self._blocked_at = -1  # the limit that DATA_BLOCKED has told
+
+    def consume(self, amount: int, drained: bool) -> None:
+        """An application took bytes of a stream: give the credit back to the connection (RFC 9000 §4.2)."""
+        if self.window.consume(amount, drained):
+            self.control.request(self.max_data_frame)
+
+    def max_data_frame(self) -> bytes:
+        return MaxData(self.window.announce()).encode()
+
+    def starve(self, stream: Sender) -> None:
+        """The stream has new data, and the connection no credit: it waits for MAX_DATA (RFC 9000 §4.1)."""
+        self._starved.append(stream)
+        if self._blocked_at < self.credit.limit:
+            self._blocked_at = self.credit.limit
+            self.control.request(self.data_blocked_frame)
+
+    def data_blocked_frame(self) -> bytes | None:
+        credit = self.credit
+        return DataBlocked(credit.limit).encode() if self._starved and credit.used >= credit.limit else None
+
+    def raise_credit(self, limit: int) -> None:
+        """The connection's limit grew, perhaps: those who waited for it take their turns."""
+        if self.credit.raise_limit(limit):
+            starved, self._starved = self._starved, []
+            for stream in starved:
+                self.wake(stream)
+
+    def wake(self, stream: Sender) -> None:
+        """The stream has something to send."""
+        if not stream.queued:
+            stream.queued = True
+            self.ready.append(stream)
+
+    def write_frames(self, builder: PacketBuilder) -> None:
+        """Fill the packet: control frames, then STREAM frames, one stream after the other."""
+        control, ready = self.control, self.ready
+        if control.queue:
+            control.write(builder)
+        while ready and builder.room >= MIN_STREAM_ROOM:
+            stream = ready[0]
+            if not stream.write_frame(builder):
+                ready.popleft()
+                stream.queued = False
+            elif len(ready) > 1:
+                ready.rotate(-1)
+        if control.queue:  # a stream found itself blocked
+            control.write(builder)
+
+    def close(self) -> None:
+        """Nothing is sent any more."""
+        self.control.close()
+        self.ready.clear()
+        self._starved.clear()
+        self.unacknowledged = 0
