@@ -6,6 +6,7 @@ to the limit this side announced, and the one in use is replaced when the peer a
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import NamedTuple
 
 from quicmini.errors import TransportError, TransportErrorCode
@@ -72,7 +73,7 @@ class RemoteCids:
 
     def is_reset_token(self, token: bytes) -> bool:
         """True if a peer that lost its state would end its datagrams so (RFC 9000 §10.3.1)."""
-        return any(token == known.reset_token for known in self._known)
+        return any(known.reset_token and compare_digest(token, known.reset_token) for known in self._known)
 
     def on_new(self, frame: NewConnectionId) -> None:
         """Take an ID of the peer in, and retire what it wants retired (RFC 9000 §5.1.2, §19.15)."""

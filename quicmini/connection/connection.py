@@ -141,7 +141,7 @@ class Connection:
         if idle is not None and now >= idle:
             # Nothing is sent: whoever might listen has long given up as well (RFC 9000 §10.1).
             reason = f"nothing was heard of the peer for {core.idle.timeout:g} seconds"
-            lifecycle.terminate(IdleTimeoutError(0, reason))
+            core.terminate(IdleTimeoutError(0, reason))
             return
         keep_alive = core.idle.keep_alive_deadline()
         if keep_alive is not None and now >= keep_alive and self._handshake.confirmed:

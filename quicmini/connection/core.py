@@ -99,6 +99,17 @@ class Core:
     def close(self, error: ConnectionClosed, now: float) -> None:
         """This side closes the connection; the first reason counts."""
         self.lifecycle.close(error, now, self.recovery.pto_base())
+        self.streams.close()
+
+    def drain(self, error: ConnectionClosed, now: float) -> None:
+        """The peer has closed the connection."""
+        self.lifecycle.drain(error, now, self.recovery.pto_base())
+        self.streams.close()
+
+    def terminate(self, error: ConnectionClosed) -> None:
+        """The connection is over without a further packet."""
+        self.lifecycle.terminate(error)
+        self.streams.close()
 
     def discard_space(self, number: PacketNumberSpace) -> None:
         """Forget a space's keys and what is in flight under them (RFC 9001 §4.9, RFC 9002 §6.4)."""

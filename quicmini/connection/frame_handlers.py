@@ -44,8 +44,7 @@ class FrameHandlers:
         self._streams = core.streams
 
     def ignore(self, frame: Frame, space: Space, now: float) -> None:
-        """PADDING and PING mean nothing further (RFC 9000 §19.1, §19.2); nor do the peer's *_BLOCKED frames:
-        credit is granted as the application reads, whether it was asked for or not (§4.1)."""
+        """PADDING and PING mean nothing further (RFC 9000 §19.1, §19.2)."""
 
     def ack(self, frame: Ack, space: Space, now: float) -> None:
         core = self._core
@@ -84,8 +83,7 @@ class FrameHandlers:
         raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "an answer to no PATH_CHALLENGE", 0x1B)
 
     def connection_close(self, frame: ConnectionClose, space: Space, now: float) -> None:
-        core = self._core
-        core.lifecycle.drain(error_of(frame), now, core.recovery.pto_base())
+        self._core.drain(error_of(frame), now)
 
     def handshake_done(self, frame: HandshakeDone, space: Space, now: float) -> None:
         if not self._core.is_client:
@@ -114,6 +112,12 @@ class FrameHandlers:
     def max_streams(self, frame: Any, space: Space, now: float) -> None:
         self._streams.on_max_streams(frame)
 
+    def data_blocked(self, frame: Any, space: Space, now: float) -> None:
+        self._streams.on_data_blocked(frame)
+
+    def streams_blocked(self, frame: Any, space: Space, now: float) -> None:
+        self._streams.on_streams_blocked(frame)
+
     def stream_data_blocked(self, frame: Any, space: Space, now: float) -> None:
         self._streams.on_stream_data_blocked(frame)
 
@@ -134,9 +138,9 @@ _HANDLERS: dict[str, _Handle] = {
     "MAX_DATA": FrameHandlers.max_data,
     "MAX_STREAM_DATA": FrameHandlers.max_stream_data,
     "MAX_STREAMS": FrameHandlers.max_streams,
-    "DATA_BLOCKED": FrameHandlers.ignore,
+    "DATA_BLOCKED": FrameHandlers.data_blocked,
     "STREAM_DATA_BLOCKED": FrameHandlers.stream_data_blocked,
-    "STREAMS_BLOCKED": FrameHandlers.ignore,
+    "STREAMS_BLOCKED": FrameHandlers.streams_blocked,
     "NEW_CONNECTION_ID": FrameHandlers.new_connection_id,
     "RETIRE_CONNECTION_ID": FrameHandlers.retire_connection_id,
     "PATH_CHALLENGE": FrameHandlers.path_challenge,

@@ -188,7 +188,7 @@ class Receiver:
             core.stats.count_dropped("Version Negotiation")
             return
         offered = ", ".join(f"{version:#x}" for version in packet.versions[:8])
-        core.lifecycle.terminate(
+        core.terminate(
             VersionNegotiationError(0, f"the server speaks QUIC {offered}, not {core.version:#x}", remote=True)
         )
 
@@ -225,7 +225,7 @@ class Receiver:
     def _on_undecryptable(self, packet: bytes, now: float) -> None:
         core = self._core
         if len(packet) >= _MIN_RESET_SIZE and core.remote_cids.is_reset_token(packet[-_RESET_TOKEN_SIZE:]):
-            core.lifecycle.drain(StatelessResetError(remote=True), now, core.recovery.pto_base())
+            core.drain(StatelessResetError(remote=True), now)
         else:
             core.stats.count_dropped("undecryptable")
 
