@@ -10,8 +10,8 @@ from quicmini.connection.core import Core
 from quicmini.connection.events import ConnectionTerminated, Event
 from quicmini.connection.handshake import Handshake, Tls
 from quicmini.connection.receive import Receiver
-from quicmini.connection.send import Sender, Transmit
-from quicmini.connection.state import Address, ConnectionState, ConnectionStats
+from quicmini.connection.send import Sender
+from quicmini.connection.state import Address, ConnectionState, ConnectionStats, Transmit
 from quicmini.errors import (
     ApplicationError,
     ConnectionClosed,
@@ -22,7 +22,7 @@ from quicmini.errors import (
 )
 from quicmini.recovery.sent import PacketNumberSpace
 
-__all__ = ["Connection", "Transmit"]
+__all__ = ["Connection"]
 
 
 class Connection:

@@ -9,8 +9,7 @@ from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, LOCAL_CID_LENGT
 from quicmini.connection.connection import Connection
 from quicmini.connection.core import Core, Random
 from quicmini.connection.receive import MIN_INITIAL_SIZE
-from quicmini.connection.send import Transmit
-from quicmini.connection.state import Address
+from quicmini.connection.state import Address, Transmit
 from quicmini.crypto.keys import INITIAL_SUITE, initial_secrets
 from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import DecodeError, TransportErrorCode

@@ -6,18 +6,16 @@ for it. Afterwards there is only one level, and a whole burst of packets is writ
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from quicmini.connection.core import Core
 from quicmini.connection.handshake import Handshake
 from quicmini.connection.spaces import Space
-from quicmini.connection.state import Address
+from quicmini.connection.state import Transmit
 from quicmini.crypto.protection import Sealer
 from quicmini.recovery.sent import PacketNumberSpace, SentPacket
 from quicmini.wire.builder import PacketBuilder
 from quicmini.wire.packet import encode_long_header, encode_short_header
 
-__all__ = ["MAX_BURST", "Transmit"]
+__all__ = ["MAX_BURST", "MAX_TRANSMIT_SIZE", "Sender"]
 
 # Datagrams in one Transmit: what Linux takes for UDP_SEGMENT (UDP_MAX_SEGMENTS), within the 65,507 bytes of UDP.
 MAX_BURST = 64
@@ -36,14 +34,6 @@ _MIN_PAYLOAD = 2
 _MIN_ROOM = 32
 
 _PING = b"\x01"
-
-
-class Transmit(NamedTuple):
-    """Datagrams for one destination: `payload` cut into pieces of `segment_size` bytes, the last may be shorter."""
-
-    payload: bytes
-    segment_size: int
-    destination: Address
 
 
 class Sender:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Address", "ConnectionState", "ConnectionStats"]
+__all__ = ["Address", "ConnectionState", "ConnectionStats", "Transmit"]
 
 # What the socket module calls an address: opaque here, only compared.
 Address = tuple[Any, ...]
+
+
+class Transmit(NamedTuple):
+    """Datagrams for one destination: `payload` cut into pieces of `segment_size` bytes, the last may be shorter."""
+
+    payload: bytes
+    segment_size: int
+    destination: Address
 
 
 class ConnectionState(Enum):
