@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -10,6 +11,9 @@ from typing import Protocol
 from quicmini.study import vectors
 
 __all__ = ["COMMANDS", "main"]
+
+
+READER_GONE = 141  # what a shell reports for a process that SIGPIPE ended
 
 
 class Command(Protocol):
@@ -34,7 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, command in COMMANDS.items():
         command.add_arguments(commands.add_parser(name, help=command.HELP, description=command.HELP))
     arguments = parser.parse_args(argv)
-    return COMMANDS[arguments.command].run(arguments)
+    try:
+        status = COMMANDS[arguments.command].run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has gone, as in `| head`. The interpreter's own last flush must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    return status
 
 
 if __name__ == "__main__":

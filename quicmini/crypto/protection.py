@@ -96,9 +96,8 @@ class Sealer(_PacketProtection):
             first_byte = header[0]
             length = len(header)
             # One XOR over the header as an integer: the first byte at its top, the packet number at its bottom.
-            mask = (first_mask & _PROTECTED_BITS[first_byte]) << (8 * length - 8) | number_mask >> 24 - 8 * (
-                first_byte & 3
-            )
+            mask = (first_mask & _PROTECTED_BITS[first_byte]) << 8 * (length - 1)
+            mask |= number_mask >> 8 * (3 - (first_byte & 3))
             protected.append((int.from_bytes(header) ^ mask).to_bytes(length) + ciphertext)
         self.sealed += len(packets)
         return protected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,3 +33,12 @@ def test_a_wrong_command_is_exit_code_2(argv: list[str], capsys: pytest.CaptureF
 def test_python_dash_m_passes_the_exit_status_on() -> None:
     command = [sys.executable, "-m", "quicmini", "vectors", "nothing-of-that-name"]
     assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=60).returncode == 2
+
+
+def test_a_reader_that_has_gone_is_no_traceback() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "quicmini", "vectors", "rfc9001-a4-retry"]
+    run = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(writing)
+    assert (run.returncode, run.stderr) == (141, b"")
