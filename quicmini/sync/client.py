@@ -1,0 +1,110 @@
+"""Client side: `connect`."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from time import monotonic
+
+from quicmini.config import Config
+from quicmini.connection.endpoint import ClientSettings, Endpoint
+from quicmini.connection.state import Address
+from quicmini.errors import ConnectionClosed
+from quicmini.sync.connection import Connection
+from quicmini.sync.deadline import Deadline
+from quicmini.sync.driver import Driver
+from quicmini.sync.loop import Loop
+from quicmini.sync.udp import UdpSocket
+from quicmini.tls.certificates import load_trust_store
+from quicmini.tls.context import ClientContext
+
+__all__ = ["connect"]
+
+_DEFAULTS = Config()
+
+
+def connect(
+    address: tuple[str, int],
+    *,
+    alpn_protocols: Sequence[str],
+    server_hostname: str | None = None,
+    cafile: str | None = None,
+    verify: bool = True,
+    certfile: str | None = None,
+    keyfile: str | None = None,
+    session: object | None = None,
+    open_timeout: float | None = 10,
+    close_timeout: float | None = 10,
+    config: Config = _DEFAULTS,
+) -> Connection:
+    """Connect to a QUIC server at `address`: (host, port). Blocks until the handshake is complete (RFC 9000 §7).
+
+    alpn_protocols: the application protocols offered, the preferred one first (RFC 7301). server_hostname: the name
+    that the server's certificate must have; by default the host of `address`. cafile: PEM file with the trusted
+    certificates, by default the system's. verify: False trusts every certificate, for tests only. certfile, keyfile,
+    session: for client certificates and resumption, which do not exist yet (NotImplementedError).
+    open_timeout: seconds for all of it but name resolution; the addresses of the host are tried in order, and share
+    them. close_timeout: seconds that `Connection.close` may wait for what was written to arrive.
+
+    Raises HandshakeError if TLS fails (an untrusted certificate, no common protocol, …) and other `ConnectionClosed`
+    exceptions if the connection does, TimeoutError, ConnectionRefusedError and other OSErrors if nobody is there,
+    socket.gaierror for an unknown host, ValueError for arguments that cannot work.
+    """
+    if certfile or keyfile or session is not None:
+        raise NotImplementedError("client certificates and session resumption are not supported")
+    context = ClientContext(
+        alpn_protocols=tuple(alpn_protocols),
+        cipher_suites=config.cipher_suites,
+        groups=config.groups,
+        trust_store=load_trust_store(cafile) if verify else None,
+        clock=lambda: datetime.now(UTC),
+    )
+    host, port = address
+    settings = ClientSettings(context, server_hostname or host)
+    infos = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    deadline = Deadline(open_timeout)
+    failure: OSError | None = None
+    for tried, (family, _, _, _, remote) in enumerate(infos):
+        try:
+            driver = _open(family, remote, settings, config, deadline.share(len(infos) - tried))
+        except ConnectionClosed:
+            raise
+        except OSError as error:
+            # The first address's error tells most: the others are often those of an IP version that nobody serves.
+            failure = failure or error
+        else:
+            return Connection(driver, close_timeout)
+    raise failure or OSError(f"{host} has no address")
+
+
+def _open(family: int, remote: Address, settings: ClientSettings, config: Config, deadline: Deadline) -> Driver:
+    """A connection to one address, its handshake complete."""
+    udp = UdpSocket.connect(family, remote)
+    try:
+        endpoint = Endpoint(config, random=os.urandom)
+        core = endpoint.connect(udp.remote_address, settings, monotonic())
+        loop = Loop(udp, endpoint, name=f"quicmini client {remote[0]}:{remote[1]}")
+    except BaseException:
+        udp.close()
+        raise
+    driver = Driver(core, loop)
+    loop.add(driver)
+    loop.close()  # with its only connection
+    loop.start()
+    try:
+        with driver.lock:
+            driver.flush()
+            while not driver.established:
+                driver.check()
+                if driver.network_error is not None:
+                    raise driver.network_error
+                driver.wait_changed("the handshake", deadline)
+    except ConnectionClosed:
+        raise  # the loop answers late packets for a while
+    except BaseException:
+        driver.close(0, "")
+        loop.stop()
+        raise
+    return driver

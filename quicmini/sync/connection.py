@@ -1,0 +1,158 @@
+"""A connection, as the threads of a program use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from quicmini.connection.state import ConnectionStats
+from quicmini.errors import ConnectionClosedOK
+from quicmini.sync.deadline import Deadline
+from quicmini.sync.driver import Driver
+from quicmini.sync.readable import ReadableStreams
+from quicmini.sync.stream import Stream
+
+__all__ = ["Connection"]
+
+_MAX_ERROR_CODE = 2**62 - 1  # RFC 9000 §20.2
+
+# What the peer is told when the block of a `with` statement ends with an exception.
+_FAILED = 1
+
+
+class Connection:
+    """A QUIC connection whose handshake is complete: from `connect`, or from `Listener.accept`.
+
+    Any thread may use it. Once it is over, every call that needs it raises a `ConnectionClosed`: `ConnectionClosedOK`
+    if it was closed with error code 0, otherwise an exception that names the code, the reason and the side.
+    As a context manager it closes itself: with error code 0 after delivering what was written, or at once with error
+    code 1 if the block ends with an exception.
+    """
+
+    def __init__(self, driver: Driver, close_timeout: float | None = 10) -> None:
+        self._driver = driver
+        self._close_timeout = close_timeout
+        self._readable: ReadableStreams | None = None
+
+    def __repr__(self) -> str:
+        error = self._driver.error
+        return f"<Connection with {self.remote_address}: {'open' if error is None else error}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._driver.close(_FAILED, kind.__name__ if kind else "")
+
+    # What is known
+
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """The host and port of this side's socket."""
+        return self._driver.loop.udp.local_address
+
+    @property
+    def remote_address(self) -> tuple[str, int]:
+        """The host and port of the peer."""
+        host, port = self._driver.core.remote_address[:2]
+        return host, port
+
+    def selected_alpn_protocol(self) -> str | None:
+        """The application protocol that both sides agreed on (RFC 7301)."""
+        return self._driver.core.alpn_protocol
+
+    def getpeercert(self) -> bytes | None:
+        """The peer's certificate in DER; None if it showed none."""
+        return self._driver.core.peer_certificate
+
+    def stats(self) -> ConnectionStats:
+        """Counters and the state of loss recovery, as of now."""
+        with self._driver.lock:
+            return self._driver.core.stats()
+
+    # Streams
+
+    def open_stream(self, *, unidirectional: bool = False, timeout: float | None = None) -> Stream:
+        """A new stream. Blocks while the peer allows no more of them; TimeoutError after `timeout` seconds.
+
+        The peer learns of the stream with the first data or end that is sent on it (RFC 9000 §3).
+        """
+        driver = self._driver
+        with driver.lock:
+            driver.check()
+            stream_id = driver.core.open_stream(unidirectional)
+            if stream_id is None:
+                deadline = Deadline(timeout)
+                while stream_id is None:
+                    driver.flush()
+                    driver.wait_changed("the peer to allow another stream", deadline)
+                    driver.check()
+                    stream_id = driver.core.open_stream(unidirectional)
+        return Stream(driver, stream_id)
+
+    def accept_stream(self, timeout: float | None = None) -> Stream:
+        """The next stream that the peer has opened, in the order of arrival. Blocks; TimeoutError after `timeout`
+        seconds. Streams that came before the end of the connection are still handed out, then its reason is raised."""
+        driver = self._driver
+        with driver.lock:
+            if not driver.incoming:
+                deadline = Deadline(timeout)
+                while not driver.incoming:
+                    driver.check()
+                    driver.wait_arrived("a stream", deadline)
+            return Stream(driver, driver.incoming.popleft())
+
+    def __iter__(self) -> Iterator[Stream]:
+        """The peer's streams as they come, until the connection is closed without an error."""
+        while True:
+            try:
+                stream = self.accept_stream()
+            except ConnectionClosedOK:
+                return
+            yield stream
+
+    def next_readable(self, timeout: float | None = None) -> Stream:
+        """Whichever stream that the peer has opened has something to read: data, its end, or its reset.
+
+        For a thread that serves many streams at once. A stream comes again, the same object each time, when there is
+        more to read after a `recv`, at once or later. Blocks; TimeoutError after `timeout` seconds; raises the reason
+        of the connection's end when nothing is left to read. On one connection use this or `accept_stream`, not both.
+        """
+        driver = self._driver
+        with driver.lock:
+            if self._readable is None:
+                self._readable = ReadableStreams(driver)
+            readable = self._readable
+            deadline = Deadline(timeout)
+            while (stream := readable.take()) is None:
+                driver.check()
+                driver.wait_arrived("a readable stream", deadline)
+            return stream
+
+    # The end
+
+    def close(self, error_code: int = 0, reason: str = "") -> None:
+        """Deliver what was written to the streams, then close with an error code of the application and a text.
+
+        Blocks until the peer has acknowledged everything, for `close_timeout` seconds at most; what it has not by then
+        is lost. Wakes every thread that waits for the connection. A second call does nothing. Nothing that the peer
+        sends afterwards is read, so the side that expects an answer closes last.
+        """
+        if not 0 <= error_code <= _MAX_ERROR_CODE:
+            raise ValueError(f"an error code is 0 to 2**62-1 (got {error_code!r})")
+        driver = self._driver
+        deadline = Deadline(self._close_timeout)
+        try:
+            with driver.lock:
+                while driver.error is None and not driver.core.all_acknowledged:
+                    driver.wait_changed("everything to be acknowledged", deadline)
+        except TimeoutError:
+            pass
+        finally:
+            driver.close(error_code, reason)

@@ -1,0 +1,281 @@
+"""A core connection with its lock, the threads that wait for it, and its way to the socket.
+
+Everything here except the calls of the loop is used with `lock` held. The lock is held briefly: never in user code,
+and in no wait but that of a condition, which gives it up.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Protocol
+
+from quicmini.connection.connection import Connection as Core
+from quicmini.connection.events import (
+    ConnectionTerminated,
+    Event,
+    HandshakeCompleted,
+    StreamFinished,
+    StreamOpened,
+    StreamReadable,
+    StreamsAvailable,
+    StreamWritable,
+)
+from quicmini.connection.state import ConnectionState
+from quicmini.errors import ConnectionClosed, TransportError, TransportErrorCode
+from quicmini.sync.deadline import Deadline
+from quicmini.sync.loop import Arrivals, Loop, Timer
+
+__all__ = ["ConnectionObserver", "Driver", "StreamObserver"]
+
+logger = logging.getLogger("quicmini")
+
+
+class ConnectionObserver(Protocol):
+    """Who is told about the milestones of a connection (a listener); with the connection's lock held."""
+
+    def established(self, driver: Driver) -> None: ...
+    def terminated(self, driver: Driver) -> None: ...
+
+
+class StreamObserver(Protocol):
+    """Who is told which streams have become readable; with the connection's lock held."""
+
+    def readable(self, stream_id: int) -> None: ...
+    def read(self, stream_id: int) -> None: ...
+    def finished(self, stream_id: int) -> None: ...
+
+
+class Driver:
+    """One connection as the threads of this process share it.
+
+    established: the handshake is complete. incoming: IDs of the peer's streams that nobody has accepted yet.
+    changed: the handshake is done, streams may be opened, everything was acknowledged: things that few threads wait
+    for. arrived: `incoming`, or what `stream_observer` has collected instead, has grown.
+    """
+
+    __slots__ = (
+        "_observer",
+        "_readers",
+        "_writers",
+        "arrived",
+        "changed",
+        "core",
+        "established",
+        "failure",
+        "finished",
+        "incoming",
+        "lock",
+        "loop",
+        "network_error",
+        "stream_observer",
+        "timers",
+    )
+
+    def __init__(self, core: Core, loop: Loop, observer: ConnectionObserver | None = None) -> None:
+        self.core = core
+        self.loop = loop
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
+        self.arrived = threading.Condition(self.lock)
+        self.established = False
+        self.finished = False
+        self.incoming: deque[int] = deque()
+        self.stream_observer: StreamObserver | None = None
+        self.network_error: OSError | None = None
+        self.failure: ConnectionClosed | None = None
+        self.timers: list[Timer] = []
+        self._observer = observer
+        # Made when a thread has to wait for the stream, forgotten with the stream: most streams never need one.
+        self._readers: dict[int, threading.Condition] = {}
+        self._writers: dict[int, threading.Condition] = {}
+
+    # For the application's threads, with the lock held
+
+    @property
+    def error(self) -> ConnectionClosed | None:
+        """Why the connection is over; None while it is not."""
+        return self.failure or self.core.error
+
+    def check(self) -> None:
+        """Raise, with a traceback of its own, the reason why the connection is over."""
+        error = self.error
+        if error is not None:
+            raise error.fresh()
+
+    def flush(self) -> None:
+        """Send what may be sent, tell the threads what has happened, set the timer."""
+        core = self.core
+        loop = self.loop
+        if core.wants_to_send and loop.has_room(self):
+            for transmit in core.datagrams_to_send(monotonic()):
+                loop.send(transmit)
+        self._tell()
+        deadline = core.next_timeout()
+        if deadline is not None:
+            loop.schedule(self, deadline)
+
+    def after_read(self, stream_id: int) -> None:
+        """Reading may grant the peer new credit (RFC 9000 §4.1), and finish the stream."""
+        if self.core.wants_to_send:
+            self.flush()
+        else:
+            self._tell()
+        if self.stream_observer is not None:
+            self.stream_observer.read(stream_id)
+
+    def _tell(self) -> None:
+        # Last of all: a thread that is woken earlier would find the lock taken, and go back to sleep for it.
+        while (event := self.core.next_event()) is not None:
+            _HANDLERS[type(event)](self, event)
+
+    def close(self, error_code: int, reason: str) -> None:
+        """Close now; nothing happens if the connection is over. Takes the lock itself."""
+        with self.lock:
+            if self.error is None:
+                self.core.close(error_code, reason, now=monotonic())
+                self.flush()
+
+    def wait_changed(self, what: str, deadline: Deadline) -> None:
+        """Wait until something may have changed; TimeoutError, naming `what`, at the deadline."""
+        self.changed.wait(deadline.left(what))
+
+    def wait_arrived(self, what: str, deadline: Deadline) -> None:
+        """Wait until a stream may have arrived; TimeoutError, naming `what`, at the deadline."""
+        self.arrived.wait(deadline.left(what))
+
+    def wait_readable(self, stream_id: int, deadline: Deadline) -> None:
+        """Wait until something may have changed for the stream's reader; TimeoutError at the deadline."""
+        _wait(self._readers, stream_id, self.lock, deadline.left("data"))
+
+    def wait_writable(self, stream_id: int, deadline: Deadline) -> None:
+        """Wait until something may have changed for the stream's writer; TimeoutError at the deadline."""
+        _wait(self._writers, stream_id, self.lock, deadline.left("room to send"))
+
+    def wake_readers(self, stream_id: int) -> None:
+        """Have the threads that wait to read the stream look again."""
+        _notify(self._readers.get(stream_id))
+
+    def wake_writers(self, stream_id: int) -> None:
+        """Have the threads that wait to write to the stream look again."""
+        _notify(self._writers.get(stream_id))
+
+    @property
+    def lingers(self) -> bool:
+        """Whether the connection still has to be driven. A closed one answers its peer; one that the peer has closed
+        has nothing to say, and may be dropped together with the socket (RFC 9000 §10.2)."""
+        return not self.finished and self.core.state is not ConnectionState.DRAINING
+
+    # For the loop: these take the lock themselves
+
+    def receive(self, arrivals: Arrivals) -> None:
+        with self.lock:
+            core = self.core
+            now = monotonic()
+            for datagrams, source in arrivals:
+                core.receive_datagrams(datagrams, source, now)
+            self._follow_up()
+
+    def run_timers(self) -> None:
+        with self.lock:
+            core = self.core
+            now = monotonic()
+            deadline = core.next_timeout()
+            if deadline is not None and deadline <= now:
+                core.handle_timeout(now)
+            self._follow_up()
+
+    def send_blocked(self) -> None:
+        with self.lock:
+            self._follow_up()
+
+    def _follow_up(self) -> None:
+        self.flush()
+        if self.core.all_acknowledged:
+            self.changed.notify_all()
+        if self.core.state is ConnectionState.TERMINATED:
+            self.finished = True
+
+    def fail(self) -> None:
+        """A bug of this library, not of the peer: this connection ends, the others go on."""
+        with self.lock:
+            self.failure = TransportError(TransportErrorCode.INTERNAL_ERROR, "unexpected error")
+            self.finished = True
+            self._terminated(ConnectionTerminated(self.failure))
+            try:
+                self.core.abort("unexpected error", now=monotonic())
+                for transmit in self.core.datagrams_to_send(monotonic()):
+                    self.loop.send(transmit)
+            except Exception:
+                logger.exception("could not tell %s about it", self.core.remote_address)
+
+    def unreachable(self, error: OSError) -> None:
+        """ICMP says that nobody is there: only worth believing before the peer was heard (RFC 9000 §14.2.1)."""
+        with self.lock:
+            if self.network_error is None and not self.core.stats().packets_received:
+                self.network_error = error
+                self.changed.notify_all()
+
+    # What the core reports
+
+    def _established(self, event: Event) -> None:
+        self.established = True
+        self.changed.notify_all()
+        if self._observer is not None:
+            self._observer.established(self)
+
+    def _opened(self, event: StreamOpened) -> None:
+        if self.stream_observer is None:
+            self.incoming.append(event.stream_id)
+            self.arrived.notify()
+
+    def _readable(self, event: StreamReadable) -> None:
+        _notify(self._readers.get(event.stream_id))
+        if self.stream_observer is not None:
+            self.stream_observer.readable(event.stream_id)
+
+    def _writable(self, event: StreamWritable) -> None:
+        _notify(self._writers.get(event.stream_id))
+
+    def _stream_finished(self, event: StreamFinished) -> None:
+        _notify(self._readers.pop(event.stream_id, None))
+        _notify(self._writers.pop(event.stream_id, None))
+        if self.stream_observer is not None:
+            self.stream_observer.finished(event.stream_id)
+
+    def _streams_available(self, event: Event) -> None:
+        self.changed.notify_all()
+
+    def _terminated(self, event: Event) -> None:
+        for condition in (self.changed, self.arrived, *self._readers.values(), *self._writers.values()):
+            condition.notify_all()
+        if self._observer is not None:
+            self._observer.terminated(self)
+
+
+_HANDLERS: dict[type[Any], Callable[[Driver, Any], None]] = {
+    HandshakeCompleted: Driver._established,
+    StreamOpened: Driver._opened,
+    StreamReadable: Driver._readable,
+    StreamWritable: Driver._writable,
+    StreamFinished: Driver._stream_finished,
+    StreamsAvailable: Driver._streams_available,
+    ConnectionTerminated: Driver._terminated,
+}
+
+
+def _notify(condition: threading.Condition | None) -> None:
+    if condition is not None:
+        condition.notify_all()
+
+
+def _wait(
+    conditions: dict[int, threading.Condition], stream_id: int, lock: threading.Lock, timeout: float | None
+) -> None:
+    condition = conditions.get(stream_id)
+    if condition is None:
+        condition = conditions[stream_id] = threading.Condition(lock)
+    condition.wait(timeout)

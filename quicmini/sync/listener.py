@@ -1,0 +1,151 @@
+"""Server side: `listen` and the `Listener`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from quicmini.config import Config
+from quicmini.connection.connection import Connection as Core
+from quicmini.connection.endpoint import Endpoint, ServerSettings
+from quicmini.sync.connection import Connection
+from quicmini.sync.deadline import Deadline
+from quicmini.sync.driver import Driver
+from quicmini.sync.loop import Loop
+from quicmini.sync.udp import UdpSocket
+from quicmini.tls.certificates import load_credential
+from quicmini.tls.context import ServerContext
+
+__all__ = ["Listener", "listen"]
+
+_DEFAULTS = Config()
+
+# Seconds that a closed listener goes on telling its peers so: the longest that `close` blocks.
+_LINGER = 1.0
+
+
+def listen(
+    address: tuple[str, int],
+    *,
+    alpn_protocols: Sequence[str],
+    certfile: str,
+    keyfile: str,
+    config: Config = _DEFAULTS,
+) -> Listener:
+    """Listen for QUIC connections on `address`: (host, port).
+
+    An empty host means all addresses of the machine, "::" of both IP versions; port 0 lets the system choose.
+    alpn_protocols: the application protocols offered, the preferred one first (RFC 7301). certfile, keyfile: PEM files
+    with the certificate chain and its key. Does not block beyond name resolution. Raises OSError if the address cannot
+    be used (EADDRINUSE, EACCES, …) or a file not be read, ValueError if its content is not what it should be.
+    """
+    context = ServerContext(
+        alpn_protocols=tuple(alpn_protocols),
+        cipher_suites=config.cipher_suites,
+        groups=config.groups,
+        credential=load_credential(certfile, keyfile),
+    )
+    host, port = address
+    infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, local = infos[0]
+    udp = UdpSocket.bind(family, local)
+    return Listener(udp, Endpoint(config, random=os.urandom, server=ServerSettings(context)), config)
+
+
+class Listener:
+    """Takes in connections; from `listen`. Any thread may use it; as a context manager it closes itself."""
+
+    def __init__(self, udp: UdpSocket, endpoint: Endpoint, config: Config) -> None:
+        self._endpoint = endpoint
+        self._max_pending = config.max_pending
+        self._lock = threading.Lock()  # taken after a connection's lock, never before
+        self._changed = threading.Condition(self._lock)
+        self._pending = 0  # connections that nobody has accepted yet, and whose handshake may be under way
+        self._complete: deque[Driver] = deque()
+        self._closed = False
+        host, port = udp.local_address
+        self._loop = Loop(udp, endpoint, name=f"quicmini listener {host}:{port}", adopt=self._adopt)
+        self._loop.start()
+
+    def __repr__(self) -> str:
+        return f"<Listener on {self.address}{' (closed)' if self._closed else ''}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and port that it listens on."""
+        return self._loop.udp.local_address
+
+    def accept(self, timeout: float | None = None) -> Connection:
+        """The next connection whose handshake is complete. Blocks; TimeoutError after `timeout` seconds, OSError
+        (EBADF) once the listener is closed. At most `Config.max_pending` connections wait here, more are refused."""
+        with self._lock:
+            if not self._complete:
+                deadline = Deadline(timeout)
+                while not self._complete:
+                    if self._closed:
+                        raise OSError(errno.EBADF, "the listener is closed")
+                    self._changed.wait(deadline.left("a connection"))
+            driver = self._complete.popleft()
+            self._count_pending(-1)
+        return Connection(driver)
+
+    def __iter__(self) -> Iterator[Connection]:
+        """The connections as they come, until `close`."""
+        while True:
+            try:
+                connection = self.accept()
+            except OSError:
+                if self._closed:
+                    return
+                raise
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections, with error code 0 and without waiting for what they have yet to deliver, then the
+        socket. Blocks for a second at most: until peers whose packets still come have been told. May be repeated."""
+        with self._lock:
+            self._closed = True
+            self._endpoint.accepting = False
+            self._complete.clear()
+            self._changed.notify_all()
+        for driver in self._loop.drivers():
+            driver.close(0, "")
+        self._loop.close(_LINGER)
+        self._loop.thread.join()
+
+    # Called by the I/O thread
+
+    def _adopt(self, core: Core) -> Driver:
+        with self._lock:
+            self._count_pending(1)
+        return Driver(core, self._loop, self)
+
+    def established(self, driver: Driver) -> None:
+        with self._lock:
+            if not self._closed:
+                self._complete.append(driver)
+                self._changed.notify()
+
+    def terminated(self, driver: Driver) -> None:
+        """A connection that never got ready makes room; one that did is still handed out: it may have been served."""
+        if not driver.established:
+            with self._lock:
+                self._count_pending(-1)
+
+    def _count_pending(self, change: int) -> None:
+        self._pending += change
+        self._endpoint.accepting = self._pending < self._max_pending and not self._closed

@@ -1,0 +1,279 @@
+"""The I/O thread of one UDP socket: receives, runs the timers, and waits for room to send.
+
+It is the only thread that reads the socket. Sending is done by whichever thread has something to send (a hand-over
+between threads costs more than a packet); the I/O thread only sends what its own work made, and what a full socket
+had no room for.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
+from time import monotonic
+from typing import Any, Protocol
+
+from quicmini.connection.connection import Connection as Core
+from quicmini.connection.endpoint import Endpoint
+from quicmini.connection.state import Address, Transmit
+from quicmini.sync.udp import UdpSocket
+
+__all__ = ["Arrivals", "Driven", "Loop"]
+
+logger = logging.getLogger("quicmini")
+
+# The datagrams of one batch for one connection, by source: (datagrams, source).
+Arrivals = list[tuple[list[bytes], Address]]
+
+# A deadline, a ticket that keeps the heap from comparing connections, and whose deadline it is (None: gone by now).
+Timer = list[Any]
+
+_AWAKE = float("-inf")
+_NEVER = float("inf")
+_LONGEST_SLEEP = 3600.0  # seconds
+
+
+class Driven(Protocol):
+    """What the loop drives: one connection.
+
+    timers: the connection's entries in the loop's heap, latest first; only the loop touches them.
+    finished: nothing will ever happen again. lingers: its socket is still needed.
+    """
+
+    @property
+    def core(self) -> Core: ...
+    @property
+    def timers(self) -> list[Timer]: ...
+    @property
+    def finished(self) -> bool: ...
+    @property
+    def lingers(self) -> bool: ...
+
+    def receive(self, arrivals: Arrivals) -> None: ...
+    def run_timers(self) -> None: ...
+    def close(self, error_code: int, reason: str) -> None: ...
+    def send_blocked(self) -> None: ...
+    def fail(self) -> None: ...
+    def unreachable(self, error: OSError) -> None: ...
+
+
+class Loop:
+    """Drives the connections of one socket in a daemon thread, which ends with `stop`, or with its last connection once
+    `closing` is set.
+
+    adopt: makes the driver of a connection that the endpoint has accepted; None for a client.
+    """
+
+    def __init__(
+        self, udp: UdpSocket, endpoint: Endpoint, *, name: str, adopt: Callable[[Core], Driven] | None = None
+    ) -> None:
+        self.udp = udp
+        self.endpoint = endpoint
+        self._adopt = adopt
+        self._driven: dict[Core, Driven] = {}
+        self._end_at: float | None = None  # set: no connection will be added any more
+        # Guards the timer heap and the backlog; never held while calling a connection.
+        self._mutex = threading.Lock()
+        self._timers: list[Timer] = []
+        self._tickets = count()
+        self._asleep_until = _AWAKE
+        self._backlog: deque[Transmit] = deque()
+        self._blocked: set[Driven] = set()
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_receiver.setblocking(False)
+        self._wake_sender.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(self._wake_receiver, select.POLLIN)
+        self._poll.register(udp, select.POLLIN)
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def add(self, driver: Driven) -> None:
+        """Drive this connection too."""
+        self._driven[driver.core] = driver
+
+    def drivers(self) -> list[Driven]:
+        """The connections that are driven now."""
+        return list(self._driven.values())
+
+    def close(self, linger: float = _NEVER) -> None:
+        """End the thread when no connection is left that has to answer its peer, after `linger` seconds anyway."""
+        self._end_at = min(self._end_at or _NEVER, monotonic() + linger)
+        self.wake()
+
+    def stop(self) -> None:
+        """End the thread now."""
+        self.close(linger=0)
+
+    def wake(self) -> None:
+        """Have the thread look at its state again."""
+        try:
+            self._wake_sender.send(b"\0")
+        except OSError:
+            pass  # full: it will wake up anyway; closed: it has ended
+
+    # Called by the connections, from any thread, with the connection's lock held.
+
+    def schedule(self, driver: Driven, deadline: float) -> None:
+        """Call `run_timers` at `deadline`, or earlier.
+
+        A connection's deadline moves with every packet, mostly away. So an entry of the heap is only the earliest time
+        to look: a later deadline needs no new entry, and no thread is woken for it.
+        """
+        timers = driver.timers
+        with self._mutex:
+            if timers and timers[-1][0] <= deadline:
+                return
+            timer = [deadline, next(self._tickets), driver]
+            timers.append(timer)
+            heappush(self._timers, timer)
+            oversleeps = deadline < self._asleep_until
+            if oversleeps:
+                self._asleep_until = deadline
+        if oversleeps:
+            self.wake()
+
+    def has_room(self, driver: Driven) -> bool:
+        """Whether the socket takes more. If not, the connection's `send_blocked` is called when it does."""
+        if not self._backlog:
+            return True
+        with self._mutex:
+            if not self._backlog:
+                return True
+            self._blocked.add(driver)
+            return False
+
+    def send(self, transmit: Transmit) -> None:
+        """Send now, or after what is waiting already."""
+        rest = transmit if self._backlog else self.udp.send(transmit)
+        if rest is not None:
+            with self._mutex:
+                self._backlog.append(rest)
+                is_first = len(self._backlog) == 1
+            if is_first:
+                self.wake()
+
+    # The thread.
+
+    def _run(self) -> None:
+        try:
+            while not self._is_done():
+                self._turn()
+        finally:
+            self._poll.unregister(self.udp)
+            for sock in (self.udp, self._wake_sender, self._wake_receiver):
+                sock.close()
+
+    def _is_done(self) -> bool:
+        return self._end_at is not None and (
+            monotonic() >= self._end_at or all(not driver.lingers for driver in self._driven.values())
+        )
+
+    def _turn(self) -> None:
+        try:
+            ready = self._wait()
+            if self._wake_receiver.fileno() in ready:
+                self._take_wakeups()
+            if self._backlog:
+                self._send_backlog()
+            if self.udp.fileno() in ready:
+                self._receive()
+            self._run_timers()
+        except Exception:
+            # One connection's errors are dealt with in `_serve`; the thread outlives every other one as well.
+            logger.exception("unexpected error in the I/O thread of %s", self.udp.local_address)
+
+    def _wait(self) -> list[int]:
+        """Sleep until something can be done; the file descriptors that have a part in it."""
+        events = select.POLLIN | select.POLLOUT if self._backlog else select.POLLIN
+        self._poll.modify(self.udp, events)
+        with self._mutex:
+            until = monotonic() + _LONGEST_SLEEP
+            if self._timers:
+                until = min(until, self._timers[0][0])
+            if self._end_at is not None:
+                until = min(until, self._end_at)
+            self._asleep_until = until
+        try:
+            return [fd for fd, _ in self._poll.poll(max(0.0, (until - monotonic()) * 1000))]
+        finally:
+            self._asleep_until = _AWAKE
+
+    def _take_wakeups(self) -> None:
+        try:
+            self._wake_receiver.recv(4096)
+        except BlockingIOError:
+            pass
+
+    def _receive(self) -> None:
+        """Route what has arrived. Each connection gets its whole batch at once, and decides on one ACK for it."""
+        now = monotonic()
+        arrivals: dict[Core, Arrivals] = {}
+        for source, datagrams in self.udp.receive():
+            for core, its_datagrams in self.endpoint.receive(datagrams, source, now):
+                arrivals.setdefault(core, []).append((its_datagrams, source))
+        answers = self.endpoint.transmits
+        while answers:
+            self.send(answers.pop(0))
+        for core, batch in arrivals.items():
+            driver = self._driven.get(core) or self._adopted(core)
+            if driver is not None:
+                self._serve(driver, partial(driver.receive, batch))
+        error = self.udp.error
+        if error is not None:
+            self.udp.error = None
+            for driver in self.drivers() if self._adopt is None else ():
+                driver.unreachable(error)
+
+    def _adopted(self, core: Core) -> Driven | None:
+        if self._adopt is None:
+            return None
+        driver = self._driven[core] = self._adopt(core)
+        return driver
+
+    def _send_backlog(self) -> None:
+        while self._backlog:
+            rest = self.udp.send(self._backlog[0])
+            with self._mutex:
+                if rest is not None:
+                    self._backlog[0] = rest
+                    return
+                self._backlog.popleft()
+        with self._mutex:
+            blocked, self._blocked = self._blocked, set()
+        for driver in blocked:
+            self._serve(driver, driver.send_blocked)
+
+    def _run_timers(self) -> None:
+        timers = self._timers
+        if not timers:
+            return
+        now = monotonic()
+        while timers and timers[0][0] <= now:
+            with self._mutex:
+                driver = heappop(timers)[2]
+                if driver is not None:
+                    driver.timers.pop()
+            if driver is not None:
+                self._serve(driver, driver.run_timers)
+
+    def _serve(self, driver: Driven, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception:
+            logger.exception("unexpected error in a connection with %s", driver.core.remote_address)
+            driver.fail()
+        if driver.finished and self._driven.pop(driver.core, None) is not None:
+            self.endpoint.forget(driver.core)
+            with self._mutex:
+                # Its idle timer may be far away: what stays in the heap until then must not keep the connection alive.
+                while driver.timers:
+                    driver.timers.pop()[2] = None

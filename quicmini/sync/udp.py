@@ -1,0 +1,222 @@
+"""One UDP socket that moves bursts of datagrams: many for each system call where the kernel can (UDP_SEGMENT, UDP_GRO).
+
+A system call for each packet costs about 5 µs, a segment of a burst 0.3 µs. What the kernel lacks is found out at run
+time, once when the socket is made and again whenever a send fails; plain sends are always the way out.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import struct
+import sys
+from typing import Any
+
+from quicmini.connection.state import Address, Transmit
+
+__all__ = ["UdpSocket"]
+
+logger = logging.getLogger("quicmini")
+
+# <linux/udp.h>; the socket module has no names for them.
+SOL_UDP = 17
+UDP_SEGMENT = 103
+UDP_GRO = 104
+
+# <linux/in.h>, <linux/in6.h>. PROBE: set "don't fragment" and ignore the kernel's own guess of the path MTU.
+IP_MTU_DISCOVER = 10
+IPV6_MTU_DISCOVER = 23
+PMTUDISC_PROBE = 3
+# Linux: beyond the administrator's limit, for a privileged process.
+SO_SNDBUFFORCE = 32
+SO_RCVBUFFORCE = 33
+
+MAX_SEGMENTS = 64  # UDP_MAX_SEGMENTS of Linux before 6.9
+MAX_BURST = 65_507  # bytes: the largest UDP payload over IPv4
+MAX_DATAGRAM = 65_535  # bytes: receive buffer for one datagram, or for one burst that GRO put together
+MAX_RECEIVES = 16  # system calls for one batch: acknowledgements and timers must not wait for ever
+SOCKET_BUFFER = 4 * 1024 * 1024  # bytes: more than a connection's receive window, so that bursts are not dropped
+
+# A burst that failed with one of these is sent again datagram by datagram; with the lasting ones GSO is given up.
+GSO_LASTING = frozenset({errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
+GSO_ERRORS = GSO_LASTING | {errno.EMSGSIZE}
+# What ICMP says about the peer of a connected socket; the error is reported by whichever call comes next.
+UNREACHABLE = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
+
+CONTROL_SPACE = socket.CMSG_SPACE(4)
+
+
+class UdpSocket:
+    """A non-blocking UDP socket.
+
+    gso, gro: whether bursts are sent and received. local_address: (host, port). error: the last ICMP error or failed
+    send, for the owner to take (set it to None); a UDP sender otherwise treats those as loss (RFC 9000 §14.2.1).
+    """
+
+    def __init__(self, sock: socket.socket, *, connected: bool) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._connected = connected
+        self._segment_control: dict[int, list[tuple[int, int, bytes]]] = {}
+        self.gso = _supports_gso(sock)
+        self.gro = _try_option(sock, SOL_UDP, UDP_GRO, 1)
+        self.error: OSError | None = None
+        self.local_address: tuple[str, int] = sock.getsockname()[:2]
+        _forbid_fragments(sock)
+        _enlarge_buffers(sock)
+
+    @property
+    def remote_address(self) -> Address:
+        """Where a connected socket is connected to, in the form in which `receive` names sources."""
+        address: Address = self._sock.getpeername()
+        return address
+
+    @classmethod
+    def bind(cls, family: int, address: Address) -> UdpSocket:
+        """A socket for a listener; "::" takes IPv4 too. OSError (EADDRINUSE, EACCES, …) if it cannot."""
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            if family == socket.AF_INET6:
+                _try_option(sock, socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            sock.bind(address)
+            return cls(sock, connected=False)
+        except BaseException:
+            sock.close()
+            raise
+
+    @classmethod
+    def connect(cls, family: int, address: Address) -> UdpSocket:
+        """A socket for a client: connected, so that the kernel drops what others send and reports ICMP errors."""
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.connect(address)
+            return cls(sock, connected=True)
+        except BaseException:
+            sock.close()
+            raise
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def receive(self) -> list[tuple[Address, list[bytes]]]:
+        """What has arrived, in order, by source; never blocks, and takes a bounded amount at once."""
+        batch: list[tuple[Address, list[bytes]]] = []
+        recvmsg = self._sock.recvmsg
+        last: Address | None = None
+        for _ in range(MAX_RECEIVES):
+            try:
+                data, control, _flags, source = recvmsg(MAX_DATAGRAM, CONTROL_SPACE)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                self._note(error)
+                continue
+            datagrams = _split(data, control) if control else [data]
+            if source == last:
+                batch[-1][1].extend(datagrams)
+            else:
+                batch.append((source, datagrams))
+                last = source
+        return batch
+
+    def send(self, transmit: Transmit) -> Transmit | None:
+        """Sends without blocking. Returns the part that the socket has no room for now, None when everything has gone.
+
+        Whatever fails for another reason counts as lost, and is noted in `error`.
+        """
+        payload, segment_size, destination = transmit
+        size = len(payload)
+        burst = segment_size
+        if size > segment_size and self.gso:
+            burst *= min(MAX_SEGMENTS, MAX_BURST // segment_size) or 1
+        for start in range(0, size, burst):
+            piece = payload if size <= burst else payload[start : start + burst]
+            try:
+                self._sendmsg(piece, segment_size, destination)
+            except BlockingIOError:
+                return transmit._replace(payload=payload[start:])
+            except OSError as error:
+                if len(piece) > segment_size and error.errno in GSO_ERRORS:
+                    return self._send_plainly(transmit._replace(payload=payload[start:]), error)
+                self._note(error)
+        return None
+
+    def _send_plainly(self, transmit: Transmit, error: OSError) -> Transmit | None:
+        """Sends a burst that the kernel would not segment, datagram by datagram."""
+        logger.debug("UDP_SEGMENT failed (%s): sending datagram by datagram", error)
+        self.gso = False
+        rest = self.send(transmit)
+        # EMSGSIZE blames the size of the datagrams, not the mechanism.
+        self.gso = error.errno not in GSO_LASTING
+        return rest
+
+    def _sendmsg(self, piece: bytes, segment_size: int, destination: Address) -> None:
+        control = self._control(segment_size) if len(piece) > segment_size else ()
+        address = () if self._connected else (0, destination)
+        try:
+            self._sock.sendmsg((piece,), control, *address)
+        except OSError as error:
+            if error.errno not in UNREACHABLE or not self._connected:
+                raise
+            # The error of an earlier datagram, reported instead of sending this one.
+            self._note(error)
+            self._sock.sendmsg((piece,), control, *address)
+
+    def _control(self, segment_size: int) -> list[tuple[int, int, bytes]]:
+        control = self._segment_control.get(segment_size)
+        if control is None:
+            # A connection uses few sizes, but a listener has many connections.
+            if len(self._segment_control) >= 64:
+                self._segment_control.clear()
+            control = self._segment_control[segment_size] = [(SOL_UDP, UDP_SEGMENT, struct.pack("=H", segment_size))]
+        return control
+
+    def _note(self, error: OSError) -> None:
+        logger.debug("UDP socket %s: %s", self.local_address, error)
+        self.error = error
+
+
+def _split(data: bytes, control: list[tuple[int, int, bytes]]) -> list[bytes]:
+    """The datagrams of a burst that GRO put together: all of one size but the last."""
+    for level, kind, value in control:
+        if level == SOL_UDP and kind == UDP_GRO:
+            size = int.from_bytes(value[:4], sys.byteorder)
+            if 0 < size < len(data):
+                return [data[i : i + size] for i in range(0, len(data), size)]
+    return [data]
+
+
+def _supports_gso(sock: socket.socket) -> bool:
+    try:
+        sock.getsockopt(SOL_UDP, UDP_SEGMENT)
+    except OSError:
+        return False
+    return sys.platform == "linux"
+
+
+def _try_option(sock: socket.socket, level: int, option: int, value: int) -> bool:
+    try:
+        sock.setsockopt(level, option, value)
+    except OSError:
+        return False
+    return True
+
+
+def _forbid_fragments(sock: socket.socket) -> None:
+    """QUIC datagrams must not be fragmented (RFC 9000 §14)."""
+    if sys.platform == "linux":
+        _try_option(sock, socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
+        if sock.family == socket.AF_INET6:
+            _try_option(sock, socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE)
+
+
+def _enlarge_buffers(sock: socket.socket) -> None:
+    """Best effort: an unprivileged process gets what the administrator allows."""
+    options: list[tuple[Any, Any]] = [(SO_RCVBUFFORCE, socket.SO_RCVBUF), (SO_SNDBUFFORCE, socket.SO_SNDBUF)]
+    for forced, plain in options:
+        if not (sys.platform == "linux" and _try_option(sock, socket.SOL_SOCKET, forced, SOCKET_BUFFER)):
+            _try_option(sock, socket.SOL_SOCKET, plain, SOCKET_BUFFER)
