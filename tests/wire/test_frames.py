@@ -252,3 +252,10 @@ def test_the_largest_possible_ack() -> None:
     assert isinstance(frame, Ack)
     assert len(frame.ranges) == count + 1
     assert frame.ranges[-1] == (0, 0)
+
+
+def test_more_ack_ranges_than_bytes_are_refused_before_any_is_read() -> None:
+    payload = CountingBytes(b"\x02\x3f\x00" + encode_varint(MAX_VARINT) + b"\x00" + bytes(60_000))
+    with pytest.raises(TransportError, match="more ACK ranges than the packet holds"):
+        parse_frame(payload, 0)
+    assert payload.reads < 20

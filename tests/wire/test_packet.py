@@ -185,6 +185,7 @@ def test_packet_number_that_four_bytes_do_not_hold() -> None:
         (-1, 255, 8, 255),
         (254, 0, 8, 256),
         (256, 255, 8, 255),
+        (383, 0, 8, 512),  # 128 below and 128 above what is expected: the one above
         (2**62 - 2, 255, 8, 2**62 - 1),
         (2**62 - 2, 0, 8, 2**62 - 256),
     ],
