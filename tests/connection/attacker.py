@@ -1,0 +1,44 @@
+"""A peer that breaks rules: packets with any frames, sealed with a connection's own keys so that they authenticate."""
+
+from __future__ import annotations
+
+from quicmini.connection.connection import Connection
+from quicmini.connection.core import Core
+from quicmini.recovery.sent import PacketNumberSpace
+from quicmini.wire.packet import encode_long_header, encode_short_header
+
+__all__ = ["core_of", "forge"]
+
+
+def core_of(connection: Connection) -> Core:
+    """The inside of a connection: tests of what a peer can do to it look there."""
+    return connection._core
+
+
+def forge(
+    sender: Connection,
+    payload: bytes,
+    space: PacketNumberSpace = PacketNumberSpace.APPLICATION,
+    *,
+    number: int | None = None,
+    reserved_bits: bool = False,
+) -> bytes:
+    """A packet with this payload, as `sender` would protect it."""
+    core = core_of(sender)
+    own = core.spaces[space]
+    assert own.sealer is not None, "the keys are not there"
+    if number is None:
+        number = own.next_packet_number
+        own.next_packet_number += 1
+    destination = core.remote_cids.current
+    if space is PacketNumberSpace.APPLICATION:
+        header = encode_short_header(destination, number, 2)
+    else:
+        if space is PacketNumberSpace.INITIAL:
+            payload += bytes(max(0, 1200 - 52 - len(payload)))
+        length = len(payload) + own.sealer.overhead
+        source = core.local_cids.handshake_cid
+        header = encode_long_header(own.packet_type, core.version, destination, source, b"", number, 2, length)
+    if reserved_bits:
+        header = bytes([header[0] | (0x18 if space is PacketNumberSpace.APPLICATION else 0x0C)]) + header[1:]
+    return own.sealer.seal(header, number, payload)
