@@ -37,6 +37,7 @@ class StreamContext:
 
     __slots__ = (
         "_blocked_at",
+        "_closed",
         "_starved",
         "control",
         "credit",
@@ -59,8 +60,9 @@ class StreamContext:
         self.part_ended = part_ended
         self.unacknowledged = 0
         self.retransmitted_bytes = 0
-        self._starved: list[Sender] = []  # they wait for the connection's credit
+        self._starved: dict[Sender, None] = {}  # they wait for the connection's credit, in order
         self._blocked_at = -1  # the limit that DATA_BLOCKED has told
+        self._closed = False
 
     def consume(self, amount: int, drained: bool) -> None:
         """An application took bytes of a stream: give the credit back to the connection (RFC 9000 §4.2)."""
@@ -70,9 +72,14 @@ class StreamContext:
     def max_data_frame(self) -> bytes:
         return MaxData(self.window.announce()).encode()
 
+    def on_data_blocked(self) -> None:
+        """The peer waits for credit: announce what there is, however little (RFC 9000 §19.12)."""
+        if self.window.can_grow:
+            self.control.request(self.max_data_frame)
+
     def starve(self, stream: Sender) -> None:
         """The stream has new data, and the connection no credit: it waits for MAX_DATA (RFC 9000 §4.1)."""
-        self._starved.append(stream)
+        self._starved[stream] = None
         if self._blocked_at < self.credit.limit:
             self._blocked_at = self.credit.limit
             self.control.request(self.data_blocked_frame)
@@ -84,13 +91,13 @@ class StreamContext:
     def raise_credit(self, limit: int) -> None:
         """The connection's limit grew, perhaps: those who waited for it take their turns."""
         if self.credit.raise_limit(limit):
-            starved, self._starved = self._starved, []
+            starved, self._starved = self._starved, {}
             for stream in starved:
                 self.wake(stream)
 
     def wake(self, stream: Sender) -> None:
         """The stream has something to send."""
-        if not stream.queued:
+        if not stream.queued and not self._closed:
             stream.queued = True
             self.ready.append(stream)
 
@@ -114,4 +121,4 @@ class StreamContext:
         self.control.close()
         self.ready.clear()
         self._starved.clear()
-        self.unacknowledged = 0
+        self._closed = True

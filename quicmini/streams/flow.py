@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quicmini.errors import TransportError, TransportErrorCode
+from quicmini.wire.varint import MAX_VARINT
 
 __all__ = ["ReceiveWindow", "SendCredit"]
 
@@ -66,5 +67,5 @@ class ReceiveWindow:
 
     def announce(self) -> int:
         """The newest limit, for MAX_DATA or MAX_STREAM_DATA; the peer is held to it from now on."""
-        self.maximum = self.consumed + self.size
+        self.maximum = min(self.consumed + self.size, MAX_VARINT)
         return self.maximum

@@ -10,7 +10,7 @@ from quicmini.wire.ranges import RangeSet
 __all__ = ["MAX_FRAGMENTS", "Reassembly"]
 
 MAX_FRAGMENTS = 1024
-"""Separate pieces of a stream that wait for a gap to be filled (RFC 9000 §21.6). The peer's packets were acknowledged,
+"""Separate pieces of a stream that wait for a gap to be filled (RFC 9000 §21.7). The peer's packets were acknowledged,
 so its data cannot be dropped: beyond this the connection is closed."""
 
 _JOIN_BELOW = 1024

@@ -8,7 +8,7 @@ from quicmini.wire.ranges import RangeSet
 
 __all__ = ["SendBuffer"]
 
-_JOIN_BELOW = 2048
+_JOIN_BELOW = 8192
 """Neighbouring chunks are joined up to this size, in bytes: a packet's data should come from one or two of them."""
 
 
