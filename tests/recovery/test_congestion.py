@@ -56,6 +56,10 @@ def test_the_window_does_not_grow_by_what_was_sent_before_the_recovery_period() 
     reno.on_packets_lost(packets[:1], now=1.0)
     reno.on_packets_acked(packets[1:])
     assert (reno.window, reno.bytes_in_flight) == (6000, 0)
+    reno.on_packets_acked(fill(reno, 1.0))  # sent as it began
+    assert reno.window == 6000
+    reno.on_packets_acked(fill(reno, 1.1))
+    assert reno.window == 7200
 
 
 def test_congestion_avoidance_grows_by_one_datagram_for_each_window() -> None:

@@ -381,9 +381,13 @@ class TestPersistentCongestion:
         assert sender.congestion.slow_start_threshold == 6000
 
     def test_the_minimum_rtt_starts_anew(self) -> None:
-        sender = self.lose(1.0, 8.0, 12.0)
-        send(sender, 5, 13.0)
-        assert sender.rtt.minimum == sender.rtt.latest
+        sender = measured(0.2)
+        sender.max_ack_delay = 1.575
+        for number, now in enumerate((1.0, 9.0, 12.0, 12.0, 12.0), 1):
+            send(sender, number, now)
+        acknowledge(sender, 12.5, (5, 5))  # 1 and 2 are lost: 8 s; 3 * (0.2375 + 4 * 0.15 + 1.575) = 7.2 s
+        assert sender.congestion.window == 2400
+        assert sender.rtt.minimum == sender.rtt.latest == 0.5
 
     def test_a_shorter_period_is_an_ordinary_loss(self) -> None:
         assert self.lose(2.1, 5.0, 8.0, 12.0).congestion.window == 6000  # 5.9 s
