@@ -1,0 +1,52 @@
+"""QUIC v1 (RFC 9000, 9001, 9002) from scratch, with a blocking API.
+
+    with quicmini.connect(("example.net", 4433), alpn_protocols=["echo"]) as connection:
+        with connection.open_stream() as stream:
+            stream.sendall(b"hello", end_stream=True)
+            print(stream.recv(1024))
+
+    with quicmini.listen(("", 4433), alpn_protocols=["echo"], certfile="cert.pem", keyfile="key.pem") as listener:
+        for connection in listener:
+            ...  # usually in a thread of its own
+"""
+
+from quicmini.config import Config
+from quicmini.errors import (
+    ApplicationError,
+    ConnectionClosed,
+    ConnectionClosedOK,
+    HandshakeError,
+    IdleTimeoutError,
+    QuicError,
+    StatelessResetError,
+    StreamReset,
+    StreamStopped,
+    TransportError,
+    TransportErrorCode,
+    VersionNegotiationError,
+)
+from quicmini.sync.client import connect
+from quicmini.sync.connection import Connection
+from quicmini.sync.listener import Listener, listen
+from quicmini.sync.stream import Stream
+
+__all__ = [
+    "ApplicationError",
+    "Config",
+    "Connection",
+    "ConnectionClosed",
+    "ConnectionClosedOK",
+    "HandshakeError",
+    "IdleTimeoutError",
+    "Listener",
+    "QuicError",
+    "StatelessResetError",
+    "Stream",
+    "StreamReset",
+    "StreamStopped",
+    "TransportError",
+    "TransportErrorCode",
+    "VersionNegotiationError",
+    "connect",
+    "listen",
+]

@@ -179,6 +179,10 @@ class Connection:
         """Data in order: None while there is none, b"" at the end. Raises StreamReset. Works after the end, too."""
         return self._core.streams.read(stream_id, max_bytes)
 
+    def stream_readable(self, stream_id: int) -> bool:
+        """Whether `read_stream` has something to say: data, the end, or a reset."""
+        return self._core.streams.readable(stream_id)
+
     def reset_stream(self, stream_id: int, error_code: int) -> None:
         """Abandon the sending side (RFC 9000 §3.1)."""
         self._core.streams.reset(stream_id, error_code)

@@ -1,0 +1,241 @@
+"""The I/O thread with connections that only write down what it does with them."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any, cast
+
+import pytest
+
+from quicmini.connection.connection import Connection as Core
+from quicmini.connection.endpoint import Endpoint
+from quicmini.connection.state import Address, Transmit
+from quicmini.sync.loop import Arrivals, Loop, Timer
+from quicmini.sync.udp import UdpSocket
+from tests.sync.helpers import PATIENCE, until
+
+
+class FakeCore:
+    remote_address = ("192.0.2.1", 4433)
+
+
+class FakeEndpoint:
+    """Routes datagrams by their first byte; creates what it does not know."""
+
+    def __init__(self) -> None:
+        self.cores: dict[int, FakeCore] = {}
+        self.transmits: list[Transmit] = []
+        self.forgotten: list[FakeCore] = []
+        self.breaks = False
+
+    def receive(self, datagrams: list[bytes], source: Address, now: float) -> list[tuple[FakeCore, list[bytes]]]:
+        if self.breaks:
+            self.breaks = False
+            raise RuntimeError("a bug of the endpoint")
+        return [(self.cores.setdefault(datagram[0], FakeCore()), [datagram]) for datagram in datagrams]
+
+    def forget(self, core: FakeCore) -> None:
+        self.forgotten.append(core)
+
+
+class FakeDriver:
+    def __init__(self, core: Any) -> None:
+        self.core = core
+        self.timers: list[Timer] = []
+        self.finished = False
+        self.lingers = True
+        self.received: list[list[bytes]] = []
+        self.fired: list[float] = []
+        self.unblocked = 0
+        self.failed = 0
+        self.breaks = False
+
+    def receive(self, arrivals: Arrivals) -> None:
+        for datagrams, _ in arrivals:
+            self.received.append(datagrams)
+        if self.breaks:
+            raise RuntimeError("a bug of the core")
+
+    def run_timers(self) -> None:
+        self.fired.append(monotonic())
+
+    def send_blocked(self) -> None:
+        self.unblocked += 1
+
+    def fail(self) -> None:
+        self.failed += 1
+        self.finished = True
+
+    def close(self, error_code: int, reason: str) -> None:
+        pass
+
+    def unreachable(self, error: OSError) -> None:
+        pass
+
+
+class Rig:
+    """A loop over a real socket, and a plain socket to talk to it."""
+
+    def __init__(self) -> None:
+        self.endpoint = FakeEndpoint()
+        self.drivers: list[FakeDriver] = []
+        self.udp = UdpSocket.bind(socket.AF_INET, ("127.0.0.1", 0))
+        self.loop = Loop(self.udp, cast(Endpoint, self.endpoint), name="loop under test", adopt=self.adopt)
+        self.peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.peer.connect(self.udp.local_address)
+        self.loop.start()
+
+    def adopt(self, core: Core) -> FakeDriver:
+        driver = FakeDriver(core)
+        self.drivers.append(driver)
+        return driver
+
+    def driver(self) -> FakeDriver:
+        driver = FakeDriver(FakeCore())
+        self.loop.add(driver)
+        return driver
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    rig = Rig()
+    yield rig
+    rig.loop.stop()
+    rig.loop.thread.join(PATIENCE)
+    rig.peer.close()
+    assert not rig.loop.thread.is_alive()
+
+
+def test_datagrams_reach_their_connections(rig: Rig) -> None:
+    for datagram in (b"a1", b"b1", b"a2"):
+        rig.peer.send(datagram)
+    until(lambda: sum(len(batch) for driver in rig.drivers for batch in driver.received) == 3)
+    received = [[datagram for batch in driver.received for datagram in batch] for driver in rig.drivers]
+    assert received == [[b"a1", b"a2"], [b"b1"]]
+
+
+def test_a_timer_fires_once_and_not_early(rig: Rig) -> None:
+    driver = rig.driver()
+    due = monotonic() + 0.02
+    rig.loop.schedule(driver, due)
+    until(lambda: driver.fired)
+    assert driver.fired[0] >= due
+    assert driver.timers == []
+    assert len(driver.fired) == 1
+
+
+def test_an_earlier_deadline_wakes_the_sleeping_thread(rig: Rig) -> None:
+    driver = rig.driver()
+    rig.loop.schedule(driver, monotonic() + 1000)
+    until(lambda: rig.loop._asleep_until > monotonic() + 900)
+    rig.loop.schedule(driver, monotonic())
+    until(lambda: driver.fired)
+    assert len(driver.timers) == 1
+
+
+def test_a_later_deadline_costs_nothing(rig: Rig) -> None:
+    driver = rig.driver()
+    rig.loop.schedule(driver, monotonic() + 1000)
+    for seconds in range(1000, 2000):
+        rig.loop.schedule(driver, monotonic() + seconds)
+    assert len(driver.timers) == 1
+    assert len(rig.loop._timers) == 1
+
+
+def test_timers_of_many_connections_fire_in_order(rig: Rig) -> None:
+    drivers = [rig.driver() for _ in range(100)]
+    start = monotonic()
+    for number, driver in reversed(list(enumerate(drivers))):
+        rig.loop.schedule(driver, start + number / 10_000)
+    until(lambda: all(driver.fired for driver in drivers))
+    fired = [driver.fired[0] for driver in drivers]
+    assert fired == sorted(fired)
+
+
+def test_a_bug_in_one_connection_ends_that_one_only(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.peer.send(b"a")
+    rig.peer.send(b"b")
+    until(lambda: len(rig.drivers) == 2)
+    bad, good = rig.drivers
+    rig.loop.schedule(bad, monotonic() + 1000)
+    bad.breaks = True
+    rig.peer.send(b"a")
+    until(lambda: rig.endpoint.forgotten)
+    rig.peer.send(b"b again")
+    until(lambda: [b"b again"] in good.received)
+    assert bad.failed == 1
+    assert rig.endpoint.forgotten == [bad.core]
+    assert good.failed == 0
+    assert "a bug of the core" in caplog.text
+    # Nothing in the timer heap keeps it alive.
+    assert all(timer[2] is None for timer in rig.loop._timers)
+
+
+def test_the_thread_outlives_a_bug_of_the_endpoint(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.endpoint.breaks = True
+    rig.peer.send(b"x")
+    until(lambda: not rig.endpoint.breaks)
+    rig.peer.send(b"y")
+    until(lambda: rig.drivers)
+    assert "a bug of the endpoint" in caplog.text
+
+
+def test_stateless_answers_are_sent(rig: Rig) -> None:
+    rig.endpoint.transmits.append(Transmit(b"answer", 1200, rig.peer.getsockname()))
+    rig.peer.send(b"x")
+    assert select.select([rig.peer], [], [], PATIENCE)[0]
+    assert rig.peer.recv(100) == b"answer"
+    assert rig.endpoint.transmits == []
+
+
+def test_what_a_full_socket_refuses_is_sent_later_and_in_order(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = rig.driver()
+    full = threading.Event()
+    full.set()
+    send = rig.udp.send
+
+    def send_unless_full(transmit: Transmit) -> Transmit | None:
+        return transmit if full.is_set() else send(transmit)
+
+    monkeypatch.setattr(UdpSocket, "send", lambda _, transmit: send_unless_full(transmit))
+    for number in range(5):
+        rig.loop.send(Transmit(b"%d" % number, 1200, rig.peer.getsockname()))
+    assert not rig.loop.has_room(driver)
+    assert driver.unblocked == 0
+    full.clear()
+    rig.loop.wake()
+    until(lambda: driver.unblocked)
+    assert [rig.peer.recv(10) for _ in range(5)] == [b"0", b"1", b"2", b"3", b"4"]
+    assert rig.loop.has_room(driver)
+
+
+def test_it_ends_with_its_last_connection(rig: Rig) -> None:
+    driver = rig.driver()
+    rig.loop.close()
+    rig.loop.wake()
+    assert rig.loop.thread.is_alive()
+    driver.lingers = False
+    rig.loop.wake()
+    rig.loop.thread.join(PATIENCE)
+    assert not rig.loop.thread.is_alive()
+    assert rig.udp.fileno() == -1
+
+
+def test_it_ends_after_lingering(rig: Rig) -> None:
+    rig.driver()
+    rig.loop.close(linger=0.01)
+    rig.loop.thread.join(PATIENCE)
+    assert not rig.loop.thread.is_alive()
+
+
+def test_calls_after_its_end_are_harmless(rig: Rig) -> None:
+    driver = rig.driver()
+    rig.loop.stop()
+    rig.loop.thread.join(PATIENCE)
+    rig.loop.wake()
+    rig.loop.schedule(driver, monotonic())
+    rig.loop.send(Transmit(b"x", 1200, rig.peer.getsockname()))
