@@ -38,4 +38,5 @@ class Pacer:
         if self.tokens >= self.max_datagram_size:
             return None
         enough = max(self.max_datagram_size, min(self.rate * WAKE_TIME, self.capacity / 2))
-        return now + (enough - self.tokens) / self.rate
+        # A byte more than that: rounding must not wake the sender a hair too early, again and again.
+        return now + (enough + 1 - self.tokens) / self.rate
