@@ -1,0 +1,163 @@
+"""A host: an endpoint, its connections and their applications. What the I/O thread does, with virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import groupby
+
+from quicmini.connection.connection import Connection
+from quicmini.connection.endpoint import Endpoint
+from quicmini.connection.state import ConnectionState, Transmit
+from tests.simulator.checks import FlightWatch, Violation
+from tests.simulator.clock import Clock
+from tests.simulator.network import Address, Datagram, Sink
+from tests.simulator.workload import Application
+
+__all__ = ["Host", "Link"]
+
+MAX_IDLE_TIMERS = 100  # timers that fire one after the other at the same moment: no progress, for ever
+READ_PAUSE = 0.01  # seconds between two reads of a lazy application
+
+
+class Link:
+    """A connection, its application and its timer."""
+
+    def __init__(self, host: Host, connection: Connection, application: Application, max_datagram_size: int) -> None:
+        self.host = host
+        self.connection = connection
+        self.application = application
+        self._flight = FlightWatch(connection, max_datagram_size)
+        self._armed: float | None = None
+        self._last_fired = 0.0
+        self._fired = 0
+        self._reading_later = False
+
+    def service(self) -> None:
+        """Events to the application, the application's work, datagrams to the network, the timer."""
+        self._handle_events()
+        if self.application.run() and not self._reading_later:
+            self._reading_later = True
+            self.host.clock.at(self.host.clock.now + READ_PAUSE, self._read_on)
+        self.transmit()
+        self._handle_events()
+        if self.connection.state is ConnectionState.TERMINATED:
+            self.host.forget(self)
+        else:
+            self._arm()
+
+    def _read_on(self) -> None:
+        self._reading_later = False
+        self.service()
+
+    def transmit(self) -> None:
+        """Send all that may go now."""
+        self._flight.before_sending()
+        while transmits := self.connection.datagrams_to_send(self.host.clock.now):
+            for transmit in transmits:
+                self.host.send(transmit)
+        self._flight.after_sending()
+
+    def _handle_events(self) -> None:
+        while (event := self.connection.next_event()) is not None:
+            self.host.note(type(event).__name__, 0)
+            self.application.handle(event)
+
+    def _arm(self) -> None:
+        deadline = self.connection.next_timeout()
+        if deadline is not None and deadline != self._armed:
+            self._armed = deadline
+            self.host.clock.at(deadline, partial(self._fire, deadline))
+
+    def _fire(self, deadline: float) -> None:
+        if self._armed != deadline or self.connection.state is ConnectionState.TERMINATED:
+            return  # an older timer: it was moved
+        self._armed = None
+        due = self.connection.next_timeout()
+        if due is None or due > self.host.clock.now:
+            self._arm()
+            return
+        self._count_firing()
+        self._flight.on_timer()
+        self.connection.handle_timeout(self.host.clock.now)
+        self.service()
+
+    def _count_firing(self) -> None:
+        now = self.host.clock.now
+        self._fired = self._fired + 1 if now == self._last_fired else 0
+        self._last_fired = now
+        if self._fired > MAX_IDLE_TIMERS:
+            raise Violation(f"{self.host.name}: the timer fires again and again at {now}")
+
+
+class Host:
+    """One side of the network. `attach` gives a new connection its application."""
+
+    def __init__(
+        self,
+        name: str,
+        address: Address,
+        endpoint: Endpoint,
+        clock: Clock,
+        note: Callable[[str, str, int], None],
+        attach: Callable[[Connection], Application],
+        max_datagram_size: int,
+    ) -> None:
+        self.name = name
+        self.address = address
+        self.endpoint = endpoint
+        self.clock = clock
+        self.note = partial(note, name)
+        self.network: Sink
+        self.watchers: list[Sink] = []  # called with each datagram before it goes out
+        self.links: dict[int, Link] = {}
+        self.past: list[Link] = []
+        self._attach = attach
+        self._max_datagram_size = max_datagram_size
+        self._inbox: list[Datagram] = []
+
+    def link(self, connection: Connection) -> Link:
+        """The link of a connection, made the first time."""
+        known = self.links.get(id(connection))
+        if known is None:
+            known = Link(self, connection, self._attach(connection), self._max_datagram_size)
+            self.links[id(connection)] = known
+        return known
+
+    def forget(self, link: Link) -> None:
+        """The connection is gone for good."""
+        if self.links.pop(id(link.connection), None) is not None:
+            self.note("terminated", 0)
+            self.endpoint.forget(link.connection)
+            self.past.append(link)
+
+    def deliver(self, datagram: Datagram) -> None:
+        """The network's end: what comes in the same moment is taken in one batch."""
+        self.note("receives", len(datagram.payload))
+        if not self._inbox:
+            self.clock.at(self.clock.now, self._wake)
+        self._inbox.append(datagram)
+
+    def _wake(self) -> None:
+        inbox, self._inbox = self._inbox, []
+        for source, batch in groupby(inbox, key=lambda datagram: datagram.source):
+            payloads = [datagram.payload for datagram in batch]
+            touched: list[Link] = []
+            for connection, datagrams in self.endpoint.receive(payloads, source, self.clock.now):
+                connection.receive_datagrams(datagrams, source, self.clock.now)
+                touched.append(self.link(connection))
+            stateless, self.endpoint.transmits[:] = list(self.endpoint.transmits), []
+            for transmit in stateless:
+                self.send(transmit)
+            for link in touched:
+                link.service()
+
+    def send(self, transmit: Transmit) -> None:
+        """Cut a burst into datagrams, as UDP_SEGMENT does, and hand them to the network."""
+        payload, size = transmit.payload, transmit.segment_size
+        for start in range(0, len(payload), size):
+            datagram = Datagram(payload[start : start + size], self.address, transmit.destination)
+            self.note("sends", len(datagram.payload))
+            for watch in self.watchers:
+                watch(datagram)
+            self.network(datagram)

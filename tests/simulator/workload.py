@@ -1,0 +1,191 @@
+"""What the applications do: open streams of both types from both sides, send, read, and check every byte."""
+
+from __future__ import annotations
+
+import functools
+import random
+from dataclasses import dataclass
+
+from quicmini.connection.connection import Connection
+from quicmini.connection.events import (
+    ConnectionTerminated,
+    Event,
+    HandshakeCompleted,
+    StreamFinished,
+    StreamOpened,
+    StreamReadable,
+)
+from tests.simulator.checks import Violation
+
+__all__ = ["Application", "Plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which streams there are, and what flows on them: both sides know it, so both can check.
+
+    streams: how many of each type each side opens. size: the most bytes on a stream in one direction; about one in
+    eight carries none.
+    """
+
+    seed: int
+    streams: int
+    size: int
+
+    def opened_by(self, *, is_client: bool, unidirectional: bool) -> list[int]:
+        """The stream IDs that one side opens, in order (RFC 9000 §2.1)."""
+        kind = (0 if is_client else 1) | (2 if unidirectional else 0)
+        return [4 * number + kind for number in range(self.streams)]
+
+    def incoming(self, *, is_client: bool) -> set[int]:
+        """The streams on which one side receives."""
+        own = self.opened_by(is_client=is_client, unidirectional=False)
+        theirs = [self.opened_by(is_client=not is_client, unidirectional=each) for each in (False, True)]
+        return {*own, *theirs[0], *theirs[1]}
+
+    @functools.cached_property
+    def _contents(self) -> dict[tuple[int, bool], bytes]:
+        return {}
+
+    def content(self, stream_id: int, *, from_client: bool) -> bytes:
+        """What one side sends on a stream."""
+        known = self._contents.get((stream_id, from_client))
+        if known is None:
+            choose = random.Random(f"{self.seed} {stream_id} {from_client}")
+            size = 0 if choose.random() < 0.125 else choose.randint(1, self.size)
+            known = self._contents[stream_id, from_client] = choose.randbytes(size)
+        return known
+
+
+class _Outgoing:
+    """One direction of a stream: what is left to write."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.offset = 0
+        self.finished = False
+
+    def write(self, connection: Connection, stream_id: int, at_most: int) -> None:
+        while not self.finished:
+            data = self.content[self.offset : self.offset + at_most]
+            last = self.offset + len(data) == len(self.content)
+            taken = connection.write_stream(stream_id, data, last)
+            self.offset += taken
+            if taken < len(data):
+                return
+            self.finished = last
+
+
+class Application:
+    """One side's application over one connection.
+
+    choose: where sizes of reads and writes are drawn from. lazy: read only part of what there is each time, so that
+    flow control has something to do.
+    """
+
+    def __init__(
+        self, plan: Plan, connection: Connection, choose: random.Random, *, is_client: bool, lazy: bool
+    ) -> None:
+        self._plan = plan
+        self._connection = connection
+        self._choose = choose
+        self._is_client = is_client
+        self._lazy = lazy
+        self._to_open = {each: plan.opened_by(is_client=is_client, unidirectional=each) for each in (False, True)}
+        self._outgoing: dict[int, _Outgoing] = {}
+        self._offsets: dict[int, int] = {}
+        self._readable: dict[int, None] = {}
+        self._to_read = plan.incoming(is_client=is_client)
+        self.connected = False
+        self.terminations = 0
+        self.finished_streams: set[int] = set()
+
+    @property
+    def done(self) -> bool:
+        """Everything was opened, written (with FIN) and read to the end."""
+        return self.connected and not (any(self._to_open.values()) or self._outgoing or self._to_read)
+
+    @property
+    def progress(self) -> str:
+        """For a failure's message: what is missing."""
+        return (
+            f"connected={self.connected}, to open={ {k: len(v) for k, v in self._to_open.items()} }, "
+            f"to write={ {k: len(v.content) - v.offset for k, v in self._outgoing.items()} }, "
+            f"to read={sorted(self._to_read)}, read so far={self._offsets}"
+        )
+
+    def handle(self, event: Event) -> None:
+        """Take what the connection tells."""
+        if isinstance(event, HandshakeCompleted):
+            self.connected = True
+        elif isinstance(event, ConnectionTerminated):
+            self.terminations += 1
+        elif isinstance(event, StreamOpened):
+            self._on_opened(event.stream_id)
+        elif isinstance(event, StreamReadable):
+            self._readable[event.stream_id] = None
+        elif isinstance(event, StreamFinished):
+            if event.stream_id in self.finished_streams:
+                raise Violation(f"stream {event.stream_id} finished twice")
+            self.finished_streams.add(event.stream_id)
+
+    def _on_opened(self, stream_id: int) -> None:
+        if stream_id not in self._to_read or stream_id in self._offsets:
+            raise Violation(f"stream {stream_id} was opened by nobody, or twice")
+        self._readable[stream_id] = None
+        self._offsets[stream_id] = 0
+        if not stream_id & 2:
+            self._send_on(stream_id)
+
+    def _send_on(self, stream_id: int) -> None:
+        self._outgoing[stream_id] = _Outgoing(self._plan.content(stream_id, from_client=self._is_client))
+
+    def run(self) -> bool:
+        """Do what can be done now. True: there is more to read, later."""
+        if self.connected:
+            self._open()
+            for stream_id, outgoing in list(self._outgoing.items()):
+                outgoing.write(self._connection, stream_id, self._choose.randint(1, 20_000))
+                if outgoing.finished:
+                    del self._outgoing[stream_id]
+        for stream_id in list(self._readable):
+            self._read(stream_id)
+        return bool(self._readable)
+
+    def _open(self) -> None:
+        for unidirectional, waiting in self._to_open.items():
+            while waiting:
+                stream_id = self._connection.open_stream(unidirectional)
+                if stream_id is None:
+                    break
+                if stream_id != waiting.pop(0):
+                    raise Violation(f"stream {stream_id} opened out of turn")
+                self._send_on(stream_id)
+                if not unidirectional:
+                    self._offsets[stream_id] = 0
+
+    def _read(self, stream_id: int) -> None:
+        while True:
+            data = self._connection.read_stream(stream_id, self._choose.randint(1, 10_000))
+            if data is None:
+                del self._readable[stream_id]
+                return
+            self._check(stream_id, data)
+            if not data:
+                del self._readable[stream_id]
+                return
+            if self._lazy:
+                return
+
+    def _check(self, stream_id: int, data: bytes) -> None:
+        content = self._plan.content(stream_id, from_client=not self._is_client)
+        if stream_id not in self._to_read:
+            raise Violation(f"stream {stream_id} was read after its end, or twice: {data[:20]!r}")
+        start = self._offsets[stream_id]
+        if data != content[start : start + len(data)]:
+            raise Violation(f"stream {stream_id}: wrong bytes at offset {start}")
+        self._offsets[stream_id] = start + len(data)
+        if not data:
+            if start != len(content):
+                raise Violation(f"stream {stream_id} ended after {start} bytes of {len(content)}")
+            self._to_read.remove(stream_id)
