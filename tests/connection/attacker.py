@@ -22,6 +22,7 @@ def forge(
     *,
     number: int | None = None,
     reserved_bits: bool = False,
+    padded: bool = True,
 ) -> bytes:
     """A packet with this payload, as `sender` would protect it."""
     core = core_of(sender)
@@ -32,13 +33,13 @@ def forge(
         own.next_packet_number += 1
     destination = core.remote_cids.current
     if space is PacketNumberSpace.APPLICATION:
-        header = encode_short_header(destination, number, 2)
+        header = encode_short_header(destination, number, 4)
     else:
         if space is PacketNumberSpace.INITIAL:
-            payload += bytes(max(0, 1200 - 52 - len(payload)))
+            payload += bytes(1200 - 46 - len(payload) if padded else 4)
         length = len(payload) + own.sealer.overhead
         source = core.local_cids.handshake_cid
-        header = encode_long_header(own.packet_type, core.version, destination, source, b"", number, 2, length)
+        header = encode_long_header(own.packet_type, core.version, destination, source, b"", number, 4, length)
     if reserved_bits:
         header = bytes([header[0] | (0x18 if space is PacketNumberSpace.APPLICATION else 0x0C)]) + header[1:]
     return own.sealer.seal(header, number, payload)
