@@ -1,0 +1,175 @@
+"""The command line: `python -m chat serve`, `join` and `demo`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from chat import commands, demo
+from chat.address import parse_address, parse_port
+from chat.certificates import default_state_dir
+from chat.exchange import IDLE_TIMEOUT
+from chat.message import DEFAULT_PORT, printable
+from chat.problems import Problem
+
+__all__ = ["main"]
+
+MAX_NICKNAME = 64  # characters
+MAX_IDLE_TIMEOUT = 3600  # seconds
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+T = TypeVar("T")
+
+DESCRIPTION = "A chat over QUIC: each message travels on a stream of its own, so none waits for another's lost packet."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 1 for a problem (told on stderr), 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    form = "%(asctime)s [%(levelname)s] %(message)s" if options.timestamps else "[%(levelname)s] %(message)s"
+    logging.basicConfig(stream=sys.stderr, format=form)
+    logging.getLogger("chat").setLevel(logging.INFO)
+    try:
+        status: int = options.command(options)
+    except Problem as problem:
+        print(f"chat {options.name}: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("chat", description=DESCRIPTION, epilog="Try it: python -m chat demo")
+    subparsers = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
+    _add_serve(subparsers)
+    _add_join(subparsers)
+    _add_demo(subparsers)
+    return parser
+
+
+def _add_serve(subparsers: Subparsers) -> None:
+    serve = _add(
+        subparsers,
+        "serve",
+        "run a server",
+        "Relays every message to every client, until SIGINT (Ctrl-C) or SIGTERM. Without --cert it makes a self-signed "
+        "certificate once, keeps it in the state directory and prints its SHA-256 fingerprint.",
+        "python -m chat serve --bind 0.0.0.0 --cert fullchain.pem --key privkey.pem",
+    )
+    serve.set_defaults(command=commands.serve)
+    serve.add_argument("--bind", metavar="ADDR", default="127.0.0.1", help="address to listen on (%(default)s)")
+    serve.add_argument(
+        "--port", metavar="N", type=_argument(parse_port), default=DEFAULT_PORT, help="UDP port, 0: any (%(default)s)"
+    )
+    serve.add_argument("--cert", metavar="FILE", type=_argument(_readable_file), help="certificate chain, PEM")
+    serve.add_argument(
+        "--key", metavar="FILE", type=_argument(_readable_file), help="the certificate's private key, PEM"
+    )
+    serve.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        type=Path,
+        default=default_state_dir(),
+        help="where the self-signed certificate is kept (%(default)s)",
+    )
+    serve.add_argument(
+        "--idle-timeout",
+        metavar="SECONDS",
+        type=_argument(_seconds),
+        default=IDLE_TIMEOUT,
+        help="silence after which a client counts as dead (%(default)g)",
+    )
+
+
+def _add_join(subparsers: Subparsers) -> None:
+    join = _add(
+        subparsers,
+        "join",
+        "join a chat",
+        "Each line of stdin becomes a message; each message becomes a line '[nick]: text' on stdout. At the end of "
+        "stdin it leaves, after the server has acknowledged everything. Logs go to stderr.",
+        "python -m chat join chat.example.org:4242 -n Zoe --ca cert.pem",
+    )
+    join.set_defaults(command=commands.join)
+    join.add_argument(
+        "server",
+        metavar="HOST[:PORT]",
+        nargs="?",
+        type=_argument(_server),
+        default=("localhost", DEFAULT_PORT),
+        help=f"the server (localhost:{DEFAULT_PORT}); an IPv6 address goes in brackets: [::1]:{DEFAULT_PORT}",
+    )
+    join.add_argument("-n", "--nick", metavar="NICK", type=_argument(_nickname), required=True, help="your nickname")
+    trust = join.add_mutually_exclusive_group()
+    trust.add_argument(
+        "--ca",
+        metavar="FILE",
+        type=_argument(_readable_file),
+        help="certificates to trust instead of the system's, PEM",
+    )
+    trust.add_argument("--insecure", action="store_true", help="trust whoever answers: for tests only")
+    join.add_argument("--stats", metavar="FILE", type=Path, help="at the end, write what QUIC did to FILE, as JSON")
+
+
+def _add_demo(subparsers: Subparsers) -> None:
+    show = _add(
+        subparsers,
+        "demo",
+        "watch a chat",
+        "A server and two clients, each a process of its own, hold a short conversation over UDP on this machine; "
+        "shows what each of them saw, and what QUIC did.",
+        "python -m chat demo",
+    )
+    show.set_defaults(command=demo.demo)
+
+
+def _add(subparsers: Subparsers, name: str, help: str, description: str, example: str) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(name, help=help, description=description, epilog=f"example: {example}")
+    parser.add_argument("--timestamps", action="store_true", help="begin each line of the log with the time")
+    return parser
+
+
+def _argument(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """For argparse: what `parse` has to say about a text that it refuses, instead of "invalid value"."""
+
+    def parsed(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parsed
+
+
+def _server(text: str) -> tuple[str, int]:
+    return parse_address(text, DEFAULT_PORT)
+
+
+def _readable_file(text: str) -> str:
+    try:
+        with open(text, "rb"):
+            return text
+    except OSError as error:
+        raise ValueError(f"cannot read {text!r}: {error.strerror}") from None
+
+
+def _nickname(text: str) -> str:
+    if not 0 < len(text) <= MAX_NICKNAME or text != text.strip() or printable(text) != text:
+        raise ValueError(f"{text!r} is no nickname: 1 to {MAX_NICKNAME} characters, none of them a control character")
+    return text
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text) if text.replace(".", "", 1).isdigit() else 0.0
+    if not 0 < seconds <= MAX_IDLE_TIMEOUT:
+        raise ValueError(f"{text!r} is no time: seconds, above 0 and up to {MAX_IDLE_TIMEOUT}")
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

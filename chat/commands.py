@@ -1,0 +1,131 @@
+"""`serve` and `join`: from the options of the command line to the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import io
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from chat import problems
+from chat.address import format_address
+from chat.certificates import CertificateFiles, fingerprint, kept_certificate
+from chat.client import Session, read_lines
+from chat.exchange import chat_config
+from chat.message import ALPN_PROTOCOL
+from chat.problems import Problem
+from chat.server import Server
+from quicmini import Connection, ConnectionClosed, Listener, connect, listen
+
+__all__ = ["join", "serve"]
+
+logger = logging.getLogger("chat")
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+READER_GONE = 128 + signal.SIGPIPE  # the exit status that a shell gives to what this signal ended
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Run a server until SIGINT or SIGTERM, then close every connection. Raises Problem."""
+    # Blocked here, so in every thread, and fetched below: a signal interrupts nothing that is under way.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    server = Server(_listen(options))
+    accepting = threading.Thread(target=_accept, args=(server,), name="chat server", daemon=True)
+    accepting.start()
+    stopped_by = signal.sigwait(STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # a second one ends the process at once
+    logger.info("%s: closing every connection", signal.Signals(stopped_by).name)
+    server.close()
+    accepting.join()
+    return 0
+
+
+def _accept(server: Server) -> None:
+    try:
+        server.serve()
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)  # should accepting fail: the main thread waits for nothing else
+
+
+def _listen(options: argparse.Namespace) -> Listener:
+    try:
+        files = _certificate(options)
+        logger.info("certificate %s, SHA-256 fingerprint %s", files.certfile, fingerprint(files.certfile))
+        listener = listen(
+            (options.bind, options.port),
+            alpn_protocols=[ALPN_PROTOCOL],
+            certfile=str(files.certfile),
+            keyfile=str(files.keyfile),
+            config=chat_config(options.idle_timeout),
+        )
+    except (OSError, ValueError) as error:
+        raise problems.of_listening(error, format_address((options.bind, options.port))) from error
+    logger.info("listening on UDP %s", format_address(listener.address))
+    return listener
+
+
+def _certificate(options: argparse.Namespace) -> CertificateFiles:
+    if options.cert and options.key:
+        return CertificateFiles(Path(options.cert), Path(options.key))
+    if options.cert or options.key:
+        raise Problem("--cert and --key go together: a certificate is no use without its private key")
+    return kept_certificate(options.state_dir, options.bind, datetime.datetime.now(datetime.UTC))
+
+
+def join(options: argparse.Namespace) -> int:
+    """Take part in a chat until the end of stdin. Raises Problem, KeyboardInterrupt (after SIGTERM too)."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    server = format_address(options.server)
+    connection = _connect(options, server)
+    logger.info("connected to %s as %s", format_address(connection.remote_address), options.nick)
+    session = Session(connection, options.nick)
+    try:
+        session.say(read_lines(sys.stdin.fileno()) if sys.stdin else iter(()))
+        session.receive(lambda line: print(line, flush=True))
+    except ConnectionClosed as error:
+        raise problems.of_talking(error, server) from error
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the exit
+        session.leave()
+        return READER_GONE
+    except KeyboardInterrupt:
+        session.leave()
+        raise
+    finally:
+        if options.stats:
+            _write_stats(connection, options.stats)
+    return 1 if session.not_sent else 0
+
+
+def _connect(options: argparse.Namespace, server: str) -> Connection:
+    if options.insecure:
+        logger.warning("--insecure: whoever answers is trusted")
+    try:
+        return connect(
+            options.server,
+            alpn_protocols=[ALPN_PROTOCOL],
+            cafile=options.ca,
+            verify=not options.insecure,
+            close_timeout=None,  # the idle timeout decides when a server that acknowledges nothing is gone
+            config=chat_config(),
+        )
+    except (OSError, ValueError) as error:
+        raise problems.of_connecting(error, server) from error
+
+
+def _write_stats(connection: Connection, path: Path) -> None:
+    """The connection's counters as JSON; times in seconds."""
+    stats = dataclasses.asdict(connection.stats())
+    try:
+        path.write_text(json.dumps(stats, indent=1) + "\n")
+    except OSError as error:
+        raise Problem(f"cannot write {str(path)!r}: {error.strerror}") from error

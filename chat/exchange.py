@@ -1,0 +1,128 @@
+"""Messages over a connection, each on a stream of its own: what client and server have in common."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from enum import IntEnum
+
+from chat.address import format_address
+from chat.gob import GobError
+from chat.message import MAX_MESSAGE_SIZE, Message
+from quicmini import Config, Connection, Stream, StreamReset, StreamStopped
+
+__all__ = ["ErrorCode", "Inbox", "Outbox", "chat_config"]
+
+logger = logging.getLogger("chat")
+
+IDLE_TIMEOUT = 20.0  # seconds; with a PING at half of it, a peer that has died is noticed within 30
+MAX_HALF_OPEN = 16  # streams whose other direction waits to be ended by the peer
+MAX_REFUSED = 16  # messages that are none before a peer is told to go
+
+
+class ErrorCode(IntEnum):
+    """The chat's application error codes (RFC 9000 §20.2), for connections and for streams; 0 is a proper end."""
+
+    NO_MESSAGE = 1  # what came is no message
+    TOO_SLOW = 2  # the client does not take the messages in as fast as they come
+    FULL = 3  # the server has as many clients as it can serve
+
+
+def chat_config(idle_timeout: float = IDLE_TIMEOUT) -> Config:
+    """How both sides talk QUIC: they ask for a sign of life so often that the death of either is noticed by the other.
+
+    idle_timeout: seconds. Raises ValueError if it is not above 0.
+    """
+    return Config(idle_timeout=idle_timeout, keep_alive_interval=idle_timeout / 2, max_streams_uni=0)
+
+
+class Outbox:
+    """Sends each message on a new bidirectional stream, its end in the same packet as its last byte.
+
+    Nothing is expected in the other direction. A peer that ends it, as `Inbox` does, costs nothing; of one that never
+    does, this side asks it (STOP_SENDING) when MAX_HALF_OPEN younger streams have been opened, or none may be: only a
+    stream that is over in both directions gives its credit back (RFC 9000 §4.6). For one thread.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._half_open: deque[Stream] = deque()
+
+    def send(self, data: bytes) -> None:
+        """Hand over one message. Blocks for stream credit and buffer space; raises ConnectionClosed."""
+        stream = self._open()
+        try:
+            stream.sendall(data, end_stream=True)
+        except StreamStopped:
+            stream.close()  # the peer does not want this one
+            return
+        self._half_open.append(stream)
+        self._close_all_but(MAX_HALF_OPEN)
+
+    def _open(self) -> Stream:
+        try:
+            return self._connection.open_stream(timeout=0)
+        except TimeoutError:
+            self._close_all_but(0)
+            return self._connection.open_stream()
+
+    def _close_all_but(self, count: int) -> None:
+        while len(self._half_open) > count:
+            self._half_open.popleft().close()
+
+
+class Inbox:
+    """Receives messages: each as soon as its own stream is complete, whatever the others are waiting for.
+
+    A stream that carries no message is refused and logged; after MAX_REFUSED of them so is the peer. What is kept of
+    incomplete messages is bounded: MAX_MESSAGE_SIZE for each stream that a peer may have open. For one thread.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._incomplete: dict[int, bytes] = {}
+        self._refused = 0
+
+    def __iter__(self) -> Iterator[Message]:
+        """The messages as they come. Blocks; ends with the ConnectionClosed that ends the connection."""
+        while True:
+            stream = self._connection.next_readable()
+            try:
+                message = self._read(stream)
+            except StreamReset:
+                stream.close()
+            except GobError as error:
+                self._refuse(stream, error)
+            else:
+                if message is not None:
+                    stream.close()
+                    yield message
+
+    def _read(self, stream: Stream) -> Message | None:
+        """What the stream holds, as far as it has come."""
+        data = self._incomplete.pop(stream.stream_id, b"")
+        ended = False
+        stream.settimeout(0)
+        try:
+            while len(data) <= MAX_MESSAGE_SIZE and not ended:
+                received = stream.recv(MAX_MESSAGE_SIZE)
+                data += received
+                ended = not received
+        except TimeoutError:
+            pass
+        message = Message.decode(data)
+        if message is None:
+            if ended:
+                raise GobError(f"the stream ended after {len(data)} bytes, inside a message")
+            self._incomplete[stream.stream_id] = data
+        return message
+
+    def _refuse(self, stream: Stream, error: GobError) -> None:
+        peer = format_address(self._connection.remote_address)
+        logger.warning("no message from %s: %s", peer, error)
+        stream.reset(ErrorCode.NO_MESSAGE)
+        stream.stop_sending(ErrorCode.NO_MESSAGE)
+        self._refused += 1
+        if self._refused == MAX_REFUSED:
+            self._connection.close(ErrorCode.NO_MESSAGE, f"{MAX_REFUSED} streams carried no message")

@@ -1,0 +1,79 @@
+"""What went wrong, in one sentence that also says what to do about it."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from chat.message import ALPN_PROTOCOL
+from quicmini import ConnectionClosed, ConnectionClosedOK, HandshakeError, IdleTimeoutError, VersionNegotiationError
+
+__all__ = ["Problem", "of_connecting", "of_listening", "of_talking"]
+
+NO_APPLICATION_PROTOCOL = 120  # the TLS alert (RFC 7301 §3.2)
+
+_CERTIFICATE_ALERTS = range(42, 50)  # bad_certificate to access_denied (RFC 9846 §6.2)
+
+
+class Problem(Exception):
+    """Ends a command: its text is for the user."""
+
+
+def of_connecting(error: Exception, server: str) -> Problem:
+    """Why there is no connection to `server`."""
+    match error:
+        case socket.gaierror():
+            why = f"cannot find {server}: {error.strerror or error}; check the name"
+        case ConnectionRefusedError():
+            why = f"nobody listens on UDP {server}; is the server running? (python -m chat serve)"
+        case HandshakeError() if not error.remote and error.alert in _CERTIFICATE_ALERTS:
+            why = (
+                f"{server} is not trusted: {error.reason}; name a certificate to trust with --ca FILE, "
+                "or trust whoever answers with --insecure"
+            )
+        case HandshakeError(alert=alert) if alert == NO_APPLICATION_PROTOCOL:
+            why = f"{server} is no chat server: it does not speak the protocol {ALPN_PROTOCOL!r}"
+        case VersionNegotiationError():
+            why = f"{server} speaks another version of QUIC: {error}"
+        case IdleTimeoutError() | TimeoutError():
+            why = f"no answer from UDP {server}; check the address, and that no firewall drops UDP"
+        case FileNotFoundError() | PermissionError() if error.filename:
+            why = f"cannot read {error.filename!r}: {error.strerror}"
+        case ConnectionClosed():
+            why = f"cannot connect to {server}: {error}"
+        case OSError():
+            why = f"cannot reach {server}: {error.strerror or error}"
+        case _:
+            why = str(error)
+    return Problem(why)
+
+
+def of_talking(error: ConnectionClosed, server: str) -> Problem:
+    """Why the connection to `server` ended before this side wanted it to."""
+    match error:
+        case ConnectionClosedOK():
+            return Problem(f"{server} closed the chat" + (f": {error.reason}" if error.reason else ""))
+        case IdleTimeoutError():
+            return Problem(f"{server} is gone: {error}")
+        case _:
+            return Problem(f"the connection to {server} broke: {error}")
+
+
+def of_listening(error: Exception, address: str) -> Problem:
+    """Why the server cannot listen on `address`."""
+    match error:
+        case socket.gaierror():
+            why = f"cannot find {address}: {error.strerror or error}; --bind takes an address of this machine"
+        case FileNotFoundError() | PermissionError() | IsADirectoryError() | NotADirectoryError() if error.filename:
+            why = f"cannot use {str(error.filename)!r}: {error.strerror}"
+        case OSError(errno=errno.EADDRINUSE):
+            why = f"UDP {address} is in use by another program; choose another one with --port"
+        case OSError(errno=errno.EADDRNOTAVAIL):
+            why = f"cannot listen on {address}: this machine has no such address; --bind takes one that it has"
+        case OSError(errno=errno.EACCES):
+            why = f"cannot listen on UDP {address}: ports below 1024 are for the superuser; choose one with --port"
+        case OSError():
+            why = f"cannot listen on UDP {address}: {error.strerror or error}"
+        case _:
+            why = str(error)
+    return Problem(why)
