@@ -41,6 +41,7 @@ _MIN_RESET_SIZE = 21
 _RESET_TOKEN_SIZE = 16
 
 _SHORT_PN_OFFSET = 1 + LOCAL_CID_LENGTH
+_PN_MASKS = (0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF)  # by the length of a truncated packet number
 _RESERVED_LONG = 0x0C
 _RESERVED_SHORT = 0x18
 
@@ -74,10 +75,13 @@ class Receiver:
         size = sum(map(len, datagrams))
         core.path.bytes_received += size
         core.stats.bytes_received += size
+        packets_before = core.stats.packets_received
         try:
             self._receive_all(datagrams, now)
             if self._undecryptable:
                 self._try_again(now)
+            if core.stats.packets_received > packets_before:
+                core.idle.on_packet_received(now)
         except TransportError as error:
             core.close(error.fresh(), now)
 
@@ -146,7 +150,7 @@ class Receiver:
             return
         try:
             first_byte, truncated, pn_length = space.opener.unmask(packet, pn_offset)
-            packet_number = decode_packet_number(space.largest_received, truncated, 8 * pn_length)
+            packet_number = decode_packet_number(space.acks.largest, truncated, 8 * pn_length)
             payload = space.opener.open(packet, pn_offset, first_byte, pn_length, packet_number)
         except DecodeError:
             core.stats.count_dropped("undecryptable")
@@ -203,14 +207,16 @@ class Receiver:
             for packet in packets:  # RFC 9001 §5.7: not before the handshake is complete
                 self._put_aside(packet)
             return
-        lifecycle = core.lifecycle
+        lifecycle, acks = core.lifecycle, space.acks
         unmasked = opener.unmask_batch(packets, _SHORT_PN_OFFSET)
         for packet, header in zip(packets, unmasked, strict=True):
             if header is None:
                 self._on_undecryptable(packet, now)
                 continue
             first_byte, truncated, pn_length = header
-            packet_number = decode_packet_number(space.largest_received, truncated, 8 * pn_length)
+            packet_number = acks.largest + 1
+            if truncated != packet_number & _PN_MASKS[pn_length]:  # not the expected one, which is its own nearest
+                packet_number = decode_packet_number(acks.largest, truncated, 8 * pn_length)
             try:
                 payload = opener.open(packet, _SHORT_PN_OFFSET, first_byte, pn_length, packet_number)
             except DecodeError:
@@ -244,9 +250,6 @@ class Receiver:
         if not end:
             raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "a packet without frames")
         core.stats.packets_received += 1
-        core.idle.on_packet_received(now)
-        if packet_number > space.largest_received:
-            space.largest_received = packet_number
         entries = DISPATCH[packet_type]
         handlers = self._handlers
         ack_eliciting = False

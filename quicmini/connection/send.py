@@ -86,10 +86,9 @@ class Sender:
         probing = core.recovery.probes_wanted[space.number] > 0
         waiting = probing or (within_budget and (self.has_frames if application else space.crypto.has_frames))
         acks = space.acks
-        if acks.pending and (waiting or (acks.deadline is not None and acks.deadline <= now)):
-            acks.write(builder, now)
-            if acks.ping_due:
-                builder.add(_PING)
+        due = acks.pending and (waiting or (acks.deadline is not None and acks.deadline <= now))
+        if due and acks.write(builder, now) and acks.ping_due:
+            builder.add(_PING)
         if not waiting:
             return
         if application:
@@ -170,11 +169,8 @@ class Sender:
         space.next_packet_number = packet_number + 1
         packet = sealer.seal(header, packet_number, payload)
         in_flight = builder.ack_eliciting or padding > 0  # RFC 9002 §2
-        self._on_sent(
-            space,
-            SentPacket(packet_number, now, len(packet), builder.ack_eliciting, in_flight, builder.records),
-            now,
-        )
+        sent = SentPacket(packet_number, now, len(packet), builder.ack_eliciting, in_flight, builder.records)
+        self._on_sent(space, [sent], now)
         return packet
 
     def _header(self, space: Space, packet_number: int, length: int) -> bytes:
@@ -187,13 +183,16 @@ class Sender:
             space.packet_type, core.version, destination, source, b"", packet_number, pn_length, length
         )
 
-    def _on_sent(self, space: Space, packet: SentPacket, now: float) -> None:
+    def _on_sent(self, space: Space, packets: list[SentPacket], now: float) -> None:
         core = self._core
-        core.recovery.on_packet_sent(space.number, packet, now)
-        if packet.ack_eliciting:
+        on_packet_sent, number, size = core.recovery.on_packet_sent, space.number, 0
+        for packet in packets:
+            on_packet_sent(number, packet, now)
+            size += packet.size
+        if any(packet.ack_eliciting for packet in packets):
             core.idle.on_ack_eliciting_sent(now)
-        core.stats.packets_sent += 1
-        core.stats.bytes_sent += packet.size
+        core.stats.packets_sent += len(packets)
+        core.stats.bytes_sent += size
 
     # Afterwards: bursts of 1-RTT packets
 
@@ -207,9 +206,15 @@ class Sender:
         streams, recovery = core.streams, core.recovery
         size = core.path.max_datagram_size
         budget = recovery.send_budget(now)
-        most = min(MAX_BURST, MAX_TRANSMIT_SIZE // size)
+        # What does not change within the burst is computed once, and packed by hand: this loop is half of all sending.
         overhead = self._overhead(space)
+        pn_length = _pn_length(space)
+        header_start = encode_short_header(core.remote_cids.current, 0, pn_length)[:-pn_length]
+        pn_mask = (1 << 8 * pn_length) - 1
         packets: list[tuple[bytes, int, bytes]] = []
+        sent: list[SentPacket] = []
+        most = min(MAX_BURST, MAX_TRANSMIT_SIZE // size)
+        number = space.next_packet_number
         while len(packets) < most:
             builder = PacketBuilder(size - overhead)
             if not packets:
@@ -222,18 +227,19 @@ class Sender:
                 break
             if len(payload) < _MIN_PAYLOAD:
                 payload += bytes(_MIN_PAYLOAD - len(payload))
-            packet_number = space.next_packet_number
-            packets.append((self._header(space, packet_number, 0), packet_number, payload))
-            space.next_packet_number = packet_number + 1
-            sent_size = len(payload) + overhead
+            packets.append((header_start + (number & pn_mask).to_bytes(pn_length), number, payload))
             eliciting = builder.ack_eliciting
-            self._on_sent(space, SentPacket(packet_number, now, sent_size, eliciting, eliciting, builder.records), now)
+            sent_size = len(payload) + overhead
+            sent.append(SentPacket(number, now, sent_size, eliciting, eliciting, builder.records))
             budget -= sent_size
+            number += 1
         if not packets:
             if budget < size <= recovery.window_room() and self.has_frames:
                 self.blocked_until = recovery.pacing_deadline(now)
             return []
-        core.path.bytes_sent += sum([len(payload) + overhead for _, _, payload in packets])
+        space.next_packet_number = number
+        self._on_sent(space, sent, now)
+        core.path.bytes_sent += sum([packet.size for packet in sent])
         return sealer.seal_batch(packets)
 
     def _transmits(self, datagrams: list[bytes]) -> list[Transmit]:

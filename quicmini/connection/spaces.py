@@ -25,7 +25,6 @@ class Space:
         "crypto",
         "discarded",
         "largest_acked",
-        "largest_received",
         "next_packet_number",
         "number",
         "opener",
@@ -44,7 +43,6 @@ class Space:
         self.discarded = False
         self.next_packet_number = 0
         self.largest_acked = -1
-        self.largest_received = -1
 
     def discard(self) -> None:
         """Forget the keys, and with them everything that could still be sent or understood (RFC 9001 §4.9)."""
