@@ -8,14 +8,17 @@ be).
 from __future__ import annotations
 
 import os
+import re
 import ssl
+import warnings
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import Store
 
 from quicmini.tls import signatures
@@ -24,6 +27,8 @@ from quicmini.tls.messages import Certificate, CertificateEntry
 __all__ = ["Credential", "TrustStore", "load_credential", "load_trust_store"]
 
 StrPath = str | os.PathLike[str]
+
+_PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 CACHED_TRUST_STORES = 8  # files; the system's bundle takes milliseconds to parse
 
@@ -37,18 +42,23 @@ class Credential:
     def __init__(self, chain: tuple[bytes, ...], private_key: PrivateKeyTypes) -> None:
         self.chain = chain
         self._private_key = private_key
-        public_key = x509.load_der_x509_certificate(chain[0]).public_key()
-        self.schemes = signatures.schemes_for_key(public_key)
+        self.schemes = signatures.schemes_for_key(private_key.public_key())
         if not self.schemes:
-            raise ValueError("the certificate's key must be ECDSA P-256 or P-384, RSA or Ed25519")
-        own = private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if own != public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo):
+            raise ValueError("the private key must be ECDSA P-256 or P-384, RSA or Ed25519")
+        if private_key.public_key() != _public_key(chain[0]):
             raise ValueError("the private key is not the one of the certificate")
         self.certificate_message = Certificate(b"", tuple(CertificateEntry(der, {}) for der in chain)).encode()
 
     def sign(self, scheme: int, content: bytes) -> bytes:
         """The signature over `content` with one of `schemes`."""
         return signatures.sign(scheme, self._private_key, content)
+
+
+def _public_key(der: bytes) -> PublicKeyTypes | None:
+    try:
+        return x509.load_der_x509_certificate(der).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
 
 
 class TrustStore:
@@ -64,12 +74,20 @@ class TrustStore:
         return Store(self.certificates)
 
 
-def _load_certificates(path: StrPath) -> list[x509.Certificate]:
-    data = Path(path).read_bytes()
-    try:
-        return x509.load_pem_x509_certificates(data)
-    except ValueError:
-        raise ValueError(f"{os.fspath(path)!r} holds no readable PEM certificate") from None
+def _load_certificates(path: StrPath, *, skip_unreadable: bool = False) -> list[x509.Certificate]:
+    certificates = []
+    with warnings.catch_warnings():
+        # Some of the web's old roots have serial numbers that are not allowed any more.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        for block in _PEM_CERTIFICATE.findall(Path(path).read_bytes()):
+            try:
+                certificates.append(x509.load_pem_x509_certificate(block))
+            except ValueError:
+                if not skip_unreadable:
+                    raise ValueError(f"{os.fspath(path)!r} holds a certificate that cannot be parsed") from None
+    if not certificates:
+        raise ValueError(f"{os.fspath(path)!r} holds no PEM certificate")
+    return certificates
 
 
 def _load_private_key(path: StrPath) -> PrivateKeyTypes:
@@ -87,8 +105,8 @@ def load_credential(certfile: StrPath, keyfile: StrPath | None = None) -> Creden
 
     Raises OSError or ValueError with what is wrong with which file.
     """
-    chain = tuple(certificate.public_bytes(Encoding.DER) for certificate in _load_certificates(certfile))
     keyfile = certfile if keyfile is None else keyfile
+    chain = tuple(certificate.public_bytes(Encoding.DER) for certificate in _load_certificates(certfile))
     private_key = _load_private_key(keyfile)
     try:
         return Credential(chain, private_key)
@@ -97,17 +115,18 @@ def load_credential(certfile: StrPath, keyfile: StrPath | None = None) -> Creden
 
 
 @lru_cache(maxsize=CACHED_TRUST_STORES)
-def _cached_trust_store(path: str, _mtime_ns: int, _size: int) -> TrustStore:
-    return TrustStore(_load_certificates(path))
+def _cached_trust_store(path: str, of_system: bool, _mtime_ns: int, _size: int) -> TrustStore:
+    return TrustStore(_load_certificates(path, skip_unreadable=of_system))
 
 
 def load_trust_store(cafile: StrPath | None = None) -> TrustStore:
     """The certificates in a PEM bundle; None: the system's bundle, where OpenSSL looks for it (or SSL_CERT_FILE).
 
-    A file that did not change since is not read again. Raises OSError or ValueError.
+    A file that did not change since is not read again. In the system's bundle a certificate that cannot be parsed is
+    passed over: the others must not suffer from it. Raises OSError or ValueError.
     """
     path = ssl.get_default_verify_paths().cafile if cafile is None else os.fspath(cafile)
     if path is None:
         raise FileNotFoundError("this system has no bundle of trusted certificates: name one as cafile")
     status = os.stat(path)
-    return _cached_trust_store(path, status.st_mtime_ns, status.st_size)
+    return _cached_trust_store(path, cafile is None, status.st_mtime_ns, status.st_size)

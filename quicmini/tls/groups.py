@@ -78,18 +78,16 @@ class _NistCurve:
 
 
 # The orders of the groups' base points (NIST SP 800-186 §3.2.1.3, §3.2.1.4).
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_P384_ORDER = int(
-    "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973", 16
-)
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+P384_ORDER = int("ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973", 16)
 
 
 def _p256(random: Random) -> PrivateKey:
-    return _NistCurve(NamedGroup.SECP256R1, ec.SECP256R1(), _P256_ORDER, random)
+    return _NistCurve(NamedGroup.SECP256R1, ec.SECP256R1(), P256_ORDER, random)
 
 
 def _p384(random: Random) -> PrivateKey:
-    return _NistCurve(NamedGroup.SECP384R1, ec.SECP384R1(), _P384_ORDER, random)
+    return _NistCurve(NamedGroup.SECP384R1, ec.SECP384R1(), P384_ORDER, random)
 
 
 class KeyShare(NamedTuple):

@@ -58,6 +58,8 @@ class KeySchedule:
         update(ClientHello), update(ServerHello), handshake_traffic_secrets(shared_secret),
         update(… server Finished), application_traffic_secrets(), exporter_secret(),
         update(… client Finished), resumption_secret()
+
+    secret: the stage's secret, Early, Handshake or Main; salt: what the next stage is extracted with.
     """
 
     def __init__(self, suite: CipherSuite, psk: bytes | None = None) -> None:
@@ -65,10 +67,10 @@ class KeySchedule:
         self._hash_name = suite.hash_name
         self._transcript = hashlib.new(suite.hash_name)
         if psk is None:
-            self._secret, self._salt = _early_secret_without_psk(suite.hash_name)
+            self.secret, self.salt = _early_secret_without_psk(suite.hash_name)
         else:
-            self._secret = hkdf_extract(suite.hash_name, b"", psk)
-            self._salt = _derived(suite.hash_name, self._secret)
+            self.secret = hkdf_extract(suite.hash_name, b"", psk)
+            self.salt = _derived(suite.hash_name, self.secret)
 
     def update(self, message: bytes) -> None:
         """Append a whole handshake message, header included, to the transcript."""
@@ -87,10 +89,10 @@ class KeySchedule:
     def derive_secret(self, label: str) -> bytes:
         """Derive-Secret(the stage's secret, label, the transcript so far)."""
         digest = self._transcript.digest()
-        return hkdf_expand_label(self._hash_name, self._secret, label, digest, len(digest))
+        return hkdf_expand_label(self._hash_name, self.secret, label, digest, len(digest))
 
     def _advance(self, input_keying_material: bytes) -> None:
-        self._secret = hkdf_extract(self._hash_name, self._salt, input_keying_material)
+        self.secret = hkdf_extract(self._hash_name, self.salt, input_keying_material)
 
     def handshake_traffic_secrets(self, shared_secret: bytes) -> TrafficSecrets:
         """Enter the handshake stage; the transcript ends with ServerHello."""
@@ -99,7 +101,7 @@ class KeySchedule:
 
     def application_traffic_secrets(self) -> TrafficSecrets:
         """Enter the main stage; the transcript ends with the server's Finished."""
-        self._salt = _derived(self._hash_name, self._secret)
+        self.salt = _derived(self._hash_name, self.secret)
         self._advance(bytes(self.suite.hash_length))
         return TrafficSecrets(self.derive_secret("c ap traffic"), self.derive_secret("s ap traffic"))
 

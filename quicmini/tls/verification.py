@@ -6,6 +6,7 @@ and an error that names the check that failed.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
@@ -31,6 +32,11 @@ __all__ = ["ServerName", "parse_certificate", "parse_server_name", "verify_chain
 SHOWN_NAMES = 3  # how many of a certificate's names an error lists
 
 
+MAX_HOST_NAME = 253  # characters (RFC 1035 §3.1)
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"  # with the underscore that RFC 952 lacks and real hosts have
+_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+
+
 class ServerName(NamedTuple):
     """Whom a client wants to talk to. sni: what server_name carries, None for an address (RFC 6066 §3)."""
 
@@ -53,9 +59,11 @@ def parse_server_name(name: str) -> ServerName:
         return ServerName(str(address), address, IPAddress(address))
     try:
         text = name.removesuffix(".").encode("idna").decode("ascii").lower()
-        return ServerName(text, None, DNSName(text))
     except ValueError:
-        raise ValueError(f"{name!r} is neither a host name nor an IP address") from None
+        text = ""
+    if not _HOST_NAME.fullmatch(text) or len(text) > MAX_HOST_NAME:
+        raise ValueError(f"{name!r} is neither a host name nor an IP address")
+    return ServerName(text, None, DNSName(text))
 
 
 def parse_certificate(der: bytes) -> x509.Certificate:
@@ -94,15 +102,11 @@ def verify_chain(
         _check_validity(chain[0], now)
         _check_name(chain[0], name, trusted_directly=True)
         return
-    verifier = (
-        PolicyBuilder()
-        .store(trust.store)
-        .time(now)
-        .extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)
-        .build_server_verifier(name.subject)
-    )
+    builder = PolicyBuilder().store(trust.store).time(now)
+    builder = builder.extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)
     try:
-        verifier.verify(chain[0], chain[1:])
+        # ValueError: a name that the library does not take for one, such as one with an underscore.
+        builder.build_server_verifier(name.subject).verify(chain[0], chain[1:])
     except (VerificationError, ValueError) as error:
         raise _explain(error, chain, name, trust, now) from None
 
