@@ -12,6 +12,9 @@ __all__ = ["ControlFrames", "MakeFrame"]
 MakeFrame = Callable[[], bytes | None]
 """Makes the frame when it is about to be sent, with the values of that moment; None: it is no longer needed."""
 
+_MAX_FRAME_SIZE = 1 + 3 * 8
+"""Bytes of the longest frame here, RESET_STREAM (RFC 9000 §19.4)."""
+
 
 class ControlFrames:
     """A queue of functions that make frames. A frame that was lost is made anew: with the newest limit, or not at all.
@@ -35,15 +38,12 @@ class ControlFrames:
     def write(self, builder: PacketBuilder) -> None:
         """Write what fits."""
         queue = self.queue
-        while queue:
-            make, acked = queue[0]
+        while queue and builder.room >= _MAX_FRAME_SIZE:
+            make, acked = queue.popleft()
+            self._waiting.discard(make)
             frame = make()
             if frame is not None:
-                if len(frame) > builder.room:
-                    return
                 builder.add(frame, (self, make, acked))
-            queue.popleft()
-            self._waiting.discard(make)
 
     def on_acked(self, record: Record) -> None:
         acked = record[2]
