@@ -69,8 +69,10 @@ class Receiver:
             for _ in datagrams:
                 core.lifecycle.on_datagram()
             return
-        if core.is_client and source != core.path.remote:
-            core.stats.count_dropped("unknown address")  # RFC 9000 §9: a server does not move on its own
+        if source != core.path.remote and (core.is_client or not self._handshake.confirmed):
+            # RFC 9000 §9: a server does not move, and a client not before the handshake is confirmed. What comes from
+            # elsewhere must neither validate this address nor add to what may be sent to it (§8.1).
+            core.stats.count_dropped("unknown address")
             return
         size = sum(map(len, datagrams))
         core.path.bytes_received += size

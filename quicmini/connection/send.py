@@ -84,6 +84,10 @@ class Sender:
         if application and not self._handshake.complete:
             return
         probing = core.recovery.probes_wanted[space.number] > 0
+        if not application and not core.recovery.spaces[space.number].ack_eliciting_count:
+            # Nothing of this level is in flight, so that no probe timeout will ever make room for it; and what is in
+            # flight at other levels may have to wait for just this before the peer can acknowledge it.
+            within_budget = True
         waiting = probing or (within_budget and (self.has_frames if application else space.crypto.has_frames))
         acks = space.acks
         due = acks.pending and (waiting or (acks.deadline is not None and acks.deadline <= now))

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from quicmini.config import Config
-from quicmini.connection.events import ConnectionTerminated, StreamReadable
+from quicmini.connection.events import ConnectionTerminated, HandshakeCompleted, StreamReadable
 from quicmini.connection.receive import MAX_UNDECRYPTABLE
 from quicmini.connection.state import ConnectionState
 from quicmini.errors import StatelessResetError, TransportError, TransportErrorCode
@@ -185,6 +185,19 @@ def test_handshake_packets_after_their_keys_are_gone(server_files: CertificateFi
     pair.to_server(flight)
     assert pair.server.stats().packets_dropped["keys discarded"] == 2  # an Initial and a Handshake packet
     assert pair.server.state is ConnectionState.CONNECTED
+
+
+def test_another_address_proves_nothing_for_the_first(server_files: CertificateFiles) -> None:
+    """RFC 9000 §8.1: who replays a client's packets gets no server to flood a third party, nor is the client harmed."""
+    pair = Pair(server_files)
+    pair.to_server(pair.from_client())
+    pair.to_client(pair.from_server())
+    flight = pair.from_client()
+    pair.to_server(flight, source=("198.51.100.7", 4242))
+    assert not any(isinstance(event, HandshakeCompleted) for event in events(pair.server))
+    assert pair.server.stats().packets_dropped == {"unknown address": 1}
+    pair.to_server(flight)
+    assert any(isinstance(event, HandshakeCompleted) for event in events(pair.server))
 
 
 def test_packets_before_their_keys_wait_within_a_bound(server_files: CertificateFiles) -> None:

@@ -30,7 +30,9 @@ def parser() -> argparse.ArgumentParser:
 
 def line(entry: TraceLine) -> str:
     """One line of the trace."""
-    return f"{entry.time:12.6f}  {entry.host:18} {entry.what}" + (f" {entry.size}" if entry.size else "")
+    what = f"{entry.time:12.6f}  {entry.host:18} {entry.what}"
+    direction = "from" if entry.what == "receives" else "to"
+    return f"{what} {entry.size} bytes {direction} {entry.peer}" if entry.peer else what
 
 
 def summary(result: Result) -> str:

@@ -32,7 +32,7 @@ class AmplificationWatch:
 
     def on_received(self, datagram: Datagram) -> None:
         self._received[datagram.source] += len(datagram.payload)
-        if datagram.intact and _holds_handshake_packet(datagram.payload):
+        if _holds_handshake_packet(datagram.payload, datagram.genuine):
             self._validated.add(datagram.source)
 
     def on_sent(self, datagram: Datagram) -> None:
@@ -46,7 +46,11 @@ class AmplificationWatch:
 
 
 class FlightWatch:
-    """Bytes in flight: never negative, and beyond the congestion window only for probes (RFC 9002 §7.5)."""
+    """Bytes in flight: never negative, and beyond the congestion window only for probes (RFC 9002 §7.5).
+
+    Until the handshake is confirmed a packet of each level may go beyond it, too: the peer may be unable to acknowledge
+    what fills the window before that packet has come.
+    """
 
     def __init__(self, connection: Connection, max_datagram_size: int) -> None:
         self._connection = connection
@@ -66,7 +70,7 @@ class FlightWatch:
         if stats.bytes_in_flight < 0:
             raise Violation(f"bytes in flight: {stats.bytes_in_flight}")
         excess = stats.bytes_in_flight - max(self._before, stats.congestion_window)
-        if excess > self._probes:
+        if excess > (self._probes if self._connection._handshake.confirmed else PROBES * self._max_datagram_size):
             raise Violation(
                 f"bytes in flight grew from {self._before} to {stats.bytes_in_flight}, "
                 f"beyond the congestion window of {stats.congestion_window}, with {self._probes} for probes"
@@ -74,7 +78,8 @@ class FlightWatch:
         self._probes = 0
 
 
-def _holds_handshake_packet(payload: bytes) -> bool:
+def _holds_handshake_packet(payload: bytes, genuine: bytes) -> bool:
+    """Whether there is a Handshake packet in a datagram that is as it was sent, whatever happened to the rest."""
     pos = 0
     while pos < len(payload) and payload[pos] & 0x80:
         try:
@@ -83,7 +88,7 @@ def _holds_handshake_packet(payload: bytes) -> bool:
             return False
         if not isinstance(header, LongHeader):
             return False
-        if header.packet_type is PacketType.HANDSHAKE:
+        if header.packet_type is PacketType.HANDSHAKE and payload[pos : header.end] in genuine:
             return True
         pos = header.end
     return False

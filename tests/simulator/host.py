@@ -60,7 +60,7 @@ class Link:
 
     def _handle_events(self) -> None:
         while (event := self.connection.next_event()) is not None:
-            self.host.note(type(event).__name__, 0)
+            self.host.note(type(event).__name__)
             self.application.handle(event)
 
     def _arm(self) -> None:
@@ -99,7 +99,7 @@ class Host:
         address: Address,
         endpoint: Endpoint,
         clock: Clock,
-        note: Callable[[str, str, int], None],
+        note: Callable[[str, str, int, Address | None], None],
         attach: Callable[[Connection], Application],
         max_datagram_size: int,
     ) -> None:
@@ -107,7 +107,7 @@ class Host:
         self.address = address
         self.endpoint = endpoint
         self.clock = clock
-        self.note = partial(note, name)
+        self._note = note
         self.network: Sink
         self.watchers: list[Sink] = []  # called with each datagram before it goes out
         self.links: dict[int, Link] = {}
@@ -115,6 +115,10 @@ class Host:
         self._attach = attach
         self._max_datagram_size = max_datagram_size
         self._inbox: list[Datagram] = []
+
+    def note(self, what: str, size: int = 0, peer: Address | None = None) -> None:
+        """A line of the trace."""
+        self._note(self.name, what, size, peer)
 
     def link(self, connection: Connection) -> Link:
         """The link of a connection, made the first time."""
@@ -127,13 +131,13 @@ class Host:
     def forget(self, link: Link) -> None:
         """The connection is gone for good."""
         if self.links.pop(id(link.connection), None) is not None:
-            self.note("terminated", 0)
+            self.note("terminated")
             self.endpoint.forget(link.connection)
             self.past.append(link)
 
     def deliver(self, datagram: Datagram) -> None:
         """The network's end: what comes in the same moment is taken in one batch."""
-        self.note("receives", len(datagram.payload))
+        self.note("receives", len(datagram.payload), datagram.source)
         if not self._inbox:
             self.clock.at(self.clock.now, self._wake)
         self._inbox.append(datagram)
@@ -156,8 +160,9 @@ class Host:
         """Cut a burst into datagrams, as UDP_SEGMENT does, and hand them to the network."""
         payload, size = transmit.payload, transmit.segment_size
         for start in range(0, len(payload), size):
-            datagram = Datagram(payload[start : start + size], self.address, transmit.destination)
-            self.note("sends", len(datagram.payload))
+            segment = payload[start : start + size]
+            datagram = Datagram(segment, self.address, transmit.destination, genuine=segment)
+            self.note("sends", len(datagram.payload), datagram.destination)
             for watch in self.watchers:
                 watch(datagram)
             self.network(datagram)

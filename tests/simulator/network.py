@@ -22,12 +22,12 @@ Address = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """A UDP datagram on its way. `intact`: nobody changed it."""
+    """A UDP datagram on its way. genuine: what was sent before anything was changed, empty for a forged one."""
 
     payload: bytes
     source: Address
     destination: Address
-    intact: bool = True
+    genuine: bytes
 
 
 Sink = Callable[[Datagram], None]
@@ -83,7 +83,7 @@ class Corrupt(Node):
         if datagram.payload and self._choose.random() < self._probability:
             payload = bytearray(datagram.payload)
             payload[self._choose.randrange(len(payload))] ^= self._choose.randrange(1, 256)
-            datagram = replace(datagram, payload=bytes(payload), intact=False)
+            datagram = replace(datagram, payload=bytes(payload))
         self.pass_on(datagram)
 
 

@@ -51,7 +51,7 @@ class Noise:
     def _forge(self, deliver: Sink, end: float) -> None:
         payload = self._choose.choice(self._forgeries)()
         source = self._choose.choice((self._peer, STRANGER))
-        deliver(Datagram(payload, source, self._host, intact=False))
+        deliver(Datagram(payload, source, self._host, genuine=b""))
         self._next(deliver, end)
 
     def _random_bytes(self) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from quicmini.errors import ConnectionClosed, IdleTimeoutError
 from tests.simulator.checks import AmplificationWatch, Violation
 from tests.simulator.clock import Clock
 from tests.simulator.host import Host, Link
-from tests.simulator.network import Bottleneck, Corrupt, Datagram, Delay, Duplicate, Lose, Node, Sink, chain
+from tests.simulator.network import Address, Bottleneck, Corrupt, Datagram, Delay, Duplicate, Lose, Node, Sink, chain
 from tests.simulator.noise import Noise
 from tests.simulator.workload import Application, Plan
 
@@ -25,6 +24,7 @@ __all__ = ["Result", "Scenario", "SimulationFailed", "TraceLine", "run"]
 CLIENT, SERVER = ("client", 1), ("server", 2)
 IDLE_TIMEOUT = 600.0  # seconds, virtual: at 30 % loss, exponential back-off may well be silent for a minute
 TIME_LIMIT = 3600.0  # seconds, virtual: for the transfer, and again for the end
+NOISE_DATAGRAMS = 1000  # forged towards each side, on average: noise must end, too
 CLOSE_CODE, CLOSE_REASON = 0x17, "all done"
 
 
@@ -33,12 +33,13 @@ class SimulationFailed(AssertionError):
 
 
 class TraceLine(NamedTuple):
-    """What happened at one moment. size: bytes, of datagrams."""
+    """What happened at one moment. size: bytes of a datagram; peer: where it came from or goes to."""
 
     time: float
     host: str
     what: str
     size: int
+    peer: str
 
 
 @dataclass(frozen=True)
@@ -151,13 +152,16 @@ class _Simulation:
         )
         self.client = self._host("client", CLIENT, None)
         self.server = self._host("server", SERVER, server)
+        self._client_settings = client
         amplification = AmplificationWatch()
         self.server.watchers.append(amplification.on_sent)
-        self._to_server = _both(amplification.on_received, self.server.deliver)
-        self.client.network = self._way("to server", self._to_server)
-        self.server.network = self._way("to client", self.client.deliver)
-        self._make_noise()
-        self._client_settings = client
+        into_server: Sink = _all(amplification.on_received, self.server.deliver)
+        into_client: Sink = self.client.deliver
+        if scenario.noise:
+            into_server = self._with_noise(self.server, CLIENT, into_server)
+            into_client = self._with_noise(self.client, SERVER, into_client)
+        self.client.network = self._way("to server", into_server)
+        self.server.network = self._way("to client", into_client)
 
     def run(self) -> Result:
         connection = self.client.endpoint.connect(SERVER, self._client_settings, self.clock.now)
@@ -194,8 +198,8 @@ class _Simulation:
             for link in (*host.links.values(), *host.past)
         )
 
-    def note(self, host: str, what: str, size: int) -> None:
-        self.trace.append(TraceLine(self.clock.now - self.start, host, what, size))
+    def note(self, host: str, what: str, size: int, peer: Address | None) -> None:
+        self.trace.append(TraceLine(self.clock.now - self.start, host, what, size, peer[0] if peer else ""))
 
     def _host(self, name: str, address: tuple[str, int], settings: ServerSettings | None) -> Host:
         choose = random.Random(f"{self.scenario.seed} {name}")
@@ -214,7 +218,7 @@ class _Simulation:
             return random.Random(f"{scenario.seed} {name} {node}")
 
         def dropped(datagram: Datagram) -> None:
-            self.note(f"network {name}", "drops", len(datagram.payload))
+            self.note(f"network {name}", "drops", len(datagram.payload), datagram.destination)
 
         nodes: list[Node] = [
             Lose(choose("lose"), scenario.loss, dropped),
@@ -226,19 +230,14 @@ class _Simulation:
         nodes.append(Delay(clock, choose("delay"), scenario.delay, scenario.jitter))
         return chain(nodes, sink)
 
-    def _make_noise(self) -> None:
-        """Until the time limit of the transfer, but no more than a few thousand datagrams."""
-        rate = self.scenario.noise
-        if not rate:
-            return
-        for victim, peer, deliver in (
-            (self.client, self.server, self.client.deliver),
-            (self.server, self.client, self._to_server),
-        ):
-            choose = random.Random(f"{self.scenario.seed} noise to {victim.name}")
-            noise = Noise(self.clock, choose, rate, peer.address, victim.address)
-            peer.watchers.append(noise.overhear)
-            noise.start(deliver, 1000 / rate)
+    def _with_noise(self, victim: Host, peer: Address, deliver: Sink) -> Sink:
+        """Forge towards a host; returns its new way in."""
+        choose = random.Random(f"{self.scenario.seed} noise to {victim.name}")
+        noise = Noise(self.clock, choose, self.scenario.noise, peer, victim.address)
+        noise.start(deliver, NOISE_DATAGRAMS / self.scenario.noise)
+        # It hears what has arrived, not what is under way: who could be faster than the client itself would be able to
+        # keep it from connecting.
+        return _all(noise.overhear, deliver)
 
     def _server_link(self) -> Link | None:
         """The server's connection that got through the handshake: forged Initials may have made others."""
@@ -270,9 +269,9 @@ class _Simulation:
             raise Violation(f"{who}: ended with {error!r}")
 
 
-def _both(first: Callable[[Datagram], None], second: Sink) -> Sink:
+def _all(*sinks: Sink) -> Sink:
     def sink(datagram: Datagram) -> None:
-        first(datagram)
-        second(datagram)
+        for each in sinks:
+            each(datagram)
 
     return sink

@@ -17,7 +17,8 @@ def through(clock: Clock, *nodes: Node, count: int = 1000, size: int = 100) -> l
     start = clock.now
     send = chain(nodes, lambda datagram: arrived.append((clock.now - start, datagram.payload)))
     for number in range(count):
-        send(Datagram(number.to_bytes(size, "big"), HERE, THERE))
+        payload = number.to_bytes(size, "big")
+        send(Datagram(payload, HERE, THERE, genuine=payload))
     clock.run(lambda: False, 1e6)
     return arrived
 
