@@ -11,7 +11,7 @@ from typing import Any
 
 from quicmini import Connection, Listener, Stream
 
-__all__ = ["ALPN", "PATIENCE", "Pair", "drain", "in_thread", "until"]
+__all__ = ["ALPN", "PATIENCE", "Pair", "drain", "in_thread", "until", "waiters"]
 
 ALPN = "test"
 
@@ -59,6 +59,11 @@ def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert monotonic() < give_up, "it never happened"
         pause.wait(0.001)
+
+
+def waiters(condition: threading.Condition | None) -> int:
+    """How many threads wait on the condition."""
+    return len(vars(condition)["_waiters"]) if condition is not None else 0
 
 
 def drain(stream: Stream) -> bytes:
