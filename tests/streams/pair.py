@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from quicmini.streams.events import StreamEvent
 from quicmini.streams.manager import StreamManager
@@ -22,6 +22,20 @@ from quicmini.wire.frames import (
     parse_frames,
 )
 from quicmini.wire.transport_parameters import TransportParameters
+
+T = TypeVar("T")
+
+
+class Exact(list[T]):
+    """A list that looks at types, too: MaxData(5) equals DataBlocked(5), as named tuples are tuples."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, list) and list(map(_typed, self)) == list(map(_typed, other))
+
+
+def _typed(value: object) -> tuple[type, object]:
+    return type(value), value
+
 
 ROOM = 1170  # bytes for frames in a packet of 1200
 
@@ -70,9 +84,9 @@ def packet(sender: StreamManager, room: int = ROOM) -> tuple[list[Frame], list[A
     return parse_frames(builder.payload()), builder.records
 
 
-def frames(sender: StreamManager, room: int = ROOM) -> list[Frame]:
+def frames(sender: StreamManager, room: int = ROOM) -> Exact[Frame]:
     """The frames of the next packet."""
-    return packet(sender, room)[0]
+    return Exact(packet(sender, room)[0])
 
 
 def deliver(receiver: StreamManager, received: list[Frame]) -> None:
@@ -90,9 +104,9 @@ def lose(records: list[Any]) -> None:
         record[0].on_lost(record)
 
 
-def events(of: StreamManager) -> list[StreamEvent]:
+def events(of: StreamManager) -> Exact[StreamEvent]:
     """What happened since the last call."""
-    happened = list(of.events)
+    happened = Exact(of.events)
     of.events.clear()
     return happened
 
