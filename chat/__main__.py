@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +21,8 @@ from chat.problems import Problem
 
 __all__ = ["main"]
 
+READER_GONE = 128 + signal.SIGPIPE  # the exit statuses that a shell gives to what these signals ended
+INTERRUPTED = 128 + signal.SIGINT
 MAX_NICKNAME = 64  # characters
 MAX_IDLE_TIMEOUT = 3600  # seconds
 
@@ -28,18 +33,26 @@ DESCRIPTION = "A chat over QUIC: each message travels on a stream of its own, so
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 for a problem (told on stderr), 130 after Ctrl-C."""
+    """Run one command; returns the exit status: 0, 1 for a problem (told on stderr), 130 after Ctrl-C, 141 when nobody
+    reads the output any more."""
     options = _parser().parse_args(arguments)
     form = "%(asctime)s [%(levelname)s] %(message)s" if options.timestamps else "[%(levelname)s] %(message)s"
     logging.basicConfig(stream=sys.stderr, format=form)
     logging.getLogger("chat").setLevel(logging.INFO)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
     try:
         status: int = options.command(options)
+        sys.stdout.flush()
     except Problem as problem:
         print(f"chat {options.name}: {problem}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read the output has gone, as in `| head`. The interpreter's own last flush must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return status
 
 

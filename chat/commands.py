@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
-import io
 import json
 import logging
 import os
@@ -29,7 +28,6 @@ __all__ = ["join", "serve"]
 logger = logging.getLogger("chat")
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-READER_GONE = 128 + signal.SIGPIPE  # the exit status that a shell gives to what this signal ended
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -50,14 +48,14 @@ def serve(options: argparse.Namespace) -> int:
 def _accept(server: Server) -> None:
     try:
         server.serve()
-    finally:
-        os.kill(os.getpid(), signal.SIGTERM)  # should accepting fail: the main thread waits for nothing else
+    except BaseException:
+        os.kill(os.getpid(), signal.SIGTERM)  # the main thread waits for nothing else
+        raise
 
 
 def _listen(options: argparse.Namespace) -> Listener:
     try:
         files = _certificate(options)
-        logger.info("certificate %s, SHA-256 fingerprint %s", files.certfile, fingerprint(files.certfile))
         listener = listen(
             (options.bind, options.port),
             alpn_protocols=[ALPN_PROTOCOL],
@@ -67,7 +65,12 @@ def _listen(options: argparse.Namespace) -> Listener:
         )
     except (OSError, ValueError) as error:
         raise problems.of_listening(error, format_address((options.bind, options.port))) from error
-    logger.info("listening on UDP %s", format_address(listener.address))
+    logger.info("certificate %s, SHA-256 fingerprint %s", files.certfile, fingerprint(files.certfile))
+    address = format_address(listener.address)
+    logger.info(
+        "join with: python -m chat join %s -n NICK%s", address, "" if options.cert else f" --ca {files.certfile}"
+    )
+    logger.info("listening on UDP %s", address)
     return listener
 
 
@@ -80,10 +83,11 @@ def _certificate(options: argparse.Namespace) -> CertificateFiles:
 
 
 def join(options: argparse.Namespace) -> int:
-    """Take part in a chat until the end of stdin. Raises Problem, KeyboardInterrupt (after SIGTERM too)."""
+    """Take part in a chat until the end of stdin.
+
+    Raises Problem, KeyboardInterrupt (after SIGTERM too) and, when nobody reads stdout any more, BrokenPipeError.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
     server = format_address(options.server)
     connection = _connect(options, server)
     logger.info("connected to %s as %s", format_address(connection.remote_address), options.nick)
@@ -93,11 +97,7 @@ def join(options: argparse.Namespace) -> int:
         session.receive(lambda line: print(line, flush=True))
     except ConnectionClosed as error:
         raise problems.of_talking(error, server) from error
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the exit
-        session.leave()
-        return READER_GONE
-    except KeyboardInterrupt:
+    except (BrokenPipeError, KeyboardInterrupt):
         session.leave()
         raise
     finally:
@@ -124,7 +124,7 @@ def _connect(options: argparse.Namespace, server: str) -> Connection:
 
 def _write_stats(connection: Connection, path: Path) -> None:
     """The connection's counters as JSON; times in seconds."""
-    stats = dataclasses.asdict(connection.stats())
+    stats = {"cipher": connection._driver.core.cipher_suite, **dataclasses.asdict(connection.stats())}
     try:
         path.write_text(json.dumps(stats, indent=1) + "\n")
     except OSError as error:

@@ -24,7 +24,7 @@ class Message(NamedTuple):
         """The bytes of a stream that carries this message. Raises GobError if they are more than MAX_MESSAGE_SIZE."""
         data = gob.encode_strings("Message", {"Nickname": self.nickname, "Text": self.text})
         if len(data) > MAX_MESSAGE_SIZE:
-            raise gob.GobError(f"the message takes {len(data)} bytes; {MAX_MESSAGE_SIZE} is the most")
+            raise gob.GobError(f"a message of more than {MAX_MESSAGE_SIZE} bytes")
         return data
 
     @classmethod

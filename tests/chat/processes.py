@@ -1,0 +1,157 @@
+"""The chat's commands as processes of their own, with what they print.
+
+with Server(tmp_path) as server, Client(server, "zoe") as zoe:
+    zoe.say("hello")
+    zoe.sees("[zoe]: hello")
+    assert zoe.leave() == 0
+"""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+__all__ = ["Client", "Process", "Server", "run"]
+
+PATIENCE = 60.0  # seconds for anything to happen: generous, as a test that passes never waits so long
+
+
+def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a chat command to its end."""
+    command = [sys.executable, "-m", "chat", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+class _Lines:
+    """The lines of a pipe as they come."""
+
+    def __init__(self, pipe: IO[str]) -> None:
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, args=(pipe,), daemon=True)
+        self._reader.start()
+
+    def _read(self, pipe: IO[str]) -> None:
+        for line in pipe:
+            with self._changed:
+                self.lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def wait(self, enough: Callable[[list[str]], bool], what: str) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: enough(self.lines) or self._ended, PATIENCE)
+            assert enough(self.lines), (
+                f"{what} was awaited; there were {len(self.lines)} lines, the last: {self.lines[-5:]}"
+            )
+
+    def join(self) -> None:
+        self._reader.join(PATIENCE)
+
+
+class Process:
+    """A running chat command. A context manager: it is killed at the end, if it still runs."""
+
+    def __init__(self, *arguments: str, stdout: int = subprocess.PIPE) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "chat", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stderr
+        self.output = _Lines(self._process.stdout or io.StringIO())
+        self.log = _Lines(self._process.stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        for each in (self.output, self.log):
+            each.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe:
+                pipe.close()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """The exit status, when everything that was printed has been read."""
+        status = self._process.wait(PATIENCE)
+        self.output.join()
+        self.log.join()
+        return status
+
+    def logs(self, line: str, times: int = 1) -> None:
+        """Wait for a line on stderr that begins like this."""
+        self.log.wait(lambda lines: sum(each.startswith(line) for each in lines) >= times, repr(line))
+
+
+class Server(Process):
+    """`serve` on a port that the system chooses; by default with its own certificate, in `state_dir`."""
+
+    def __init__(self, state_dir: Path, *arguments: str) -> None:
+        super().__init__("serve", "--port", "0", "--state-dir", str(state_dir), *arguments)
+        self.cafile = str(state_dir / "cert.pem")
+        self.logs("[INFO] listening on UDP ")
+        self.port = int(self.log.lines[-1].rpartition(":")[2])
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self.port
+
+
+class Client(Process):
+    """`join`, as a filter, at `server` or at another address that leads to it."""
+
+    def __init__(
+        self,
+        server: Server,
+        nickname: str,
+        *arguments: str,
+        address: tuple[str, int] | None = None,
+        stdout: int = subprocess.PIPE,
+    ) -> None:
+        host, port = address or server.address
+        trust = () if {"--ca", "--insecure"} & set(arguments) else ("--ca", server.cafile)
+        super().__init__("join", f"{host}:{port}", "-n", nickname, *trust, *arguments, stdout=stdout)
+        self.nickname = nickname
+
+    def joined(self) -> None:
+        """Wait until it is connected."""
+        self.logs("[INFO] connected to ")
+
+    def say(self, *lines: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.writelines(f"{line}\n" for line in lines)
+        self._process.stdin.flush()
+
+    def sees(self, *lines: str) -> None:
+        """Wait for lines on stdout, in any order."""
+        self.output.wait(lambda seen: set(lines) <= set(seen), f"each of {lines}")
+
+    def sees_count(self, count: int) -> None:
+        """Wait for so many lines on stdout."""
+        self.output.wait(lambda seen: len(seen) >= count, f"{count} lines")
+
+    def leave(self) -> int:
+        """End its stdin; returns its exit status."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        return self.wait()
