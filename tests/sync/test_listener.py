@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import errno
 import socket
-import threading
 from collections.abc import Callable
 
 import pytest
 
 from quicmini import ConnectionClosedOK, Listener, connect, listen
-from quicmini.connection.state import Transmit
 from tests.certificates import Authority, CertificateFiles
 from tests.sync.helpers import ALPN, PATIENCE, Pair, in_thread, until, waiters
 
@@ -95,28 +93,21 @@ def test_a_handshake_that_fails_makes_room(make_listener: Callable[..., Listener
 def test_noise_disturbs_nobody(pair: Pair) -> None:
     """Datagrams that are no QUIC, or QUIC that nobody can open, while a transfer runs."""
     mine, theirs = pair.streams()
-    stop = threading.Event()
-
-    noise = (b"\x00", b"\xff" * 1200, b"\x40" + bytes(1199), b"\xc0\0\0\0\1\x08" + bytes(1300))
-
-    def make_noise() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            while not stop.is_set():
-                for datagram in noise:
-                    sock.sendto(datagram, pair.listener.address)
-                    # Only what comes from the server's address gets through to the client.
-                    pair.listener._loop.udp.send(Transmit(datagram, len(datagram), pair.client.local_address))
-
-    making = in_thread(make_noise)
+    noise = (b"", b"\x00", b"\xff" * 1200, b"\x40" + bytes(1199), b"\xc0\0\0\0\1\x08" + bytes(1300))
     data = bytes(range(256)) * 8192
     sending = in_thread(mine.sendall, data, end_stream=True)
     received = bytearray()
-    while piece := theirs.recv(1 << 16):
-        received += piece
-    stop.set()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        while piece := theirs.recv(1 << 16):
+            received += piece
+            for datagram in noise:
+                sock.sendto(datagram, pair.listener.address)
+                # Only what comes from the server's address gets through to the client.
+                pair.listener._loop.udp._sock.sendto(datagram, pair.client.local_address)
     sending.result(PATIENCE)
-    making.result(PATIENCE)
     assert received == data
+    assert pair.listener._endpoint.dropped
+    assert pair.client._driver.loop.endpoint.dropped
 
 
 def test_its_text_tells_where(listener: Listener) -> None:
