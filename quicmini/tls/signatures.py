@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -27,7 +27,11 @@ class _Scheme(NamedTuple):
 
 
 def _ecdsa(curve: type[ec.EllipticCurve], algorithm: hashes.HashAlgorithm) -> _Scheme:
-    parameters = ec.ECDSA(algorithm)
+    try:
+        # RFC 6979: no randomness but what was handed in, so that a handshake can be repeated byte for byte.
+        parameters = ec.ECDSA(algorithm, deterministic_signing=True)
+    except UnsupportedAlgorithm:  # OpenSSL before 3.2
+        parameters = ec.ECDSA(algorithm)
 
     def fits(key: PublicKeyTypes) -> bool:
         return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, curve)

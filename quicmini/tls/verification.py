@@ -118,8 +118,8 @@ def _explain(
     try:
         for certificate in chain:
             _check_validity(certificate, now)
-        _check_name(chain[0], name, trusted_directly=False)
         _check_issuers(chain, trust)
+        _check_name(chain[0], name, trusted_directly=False)
     except HandshakeError as failure:
         return failure
     except ValueError:
@@ -145,7 +145,9 @@ def _check_name(certificate: x509.Certificate, name: ServerName, *, trusted_dire
         # vouches for a certificate that the user has named, and a self-signed one often has no other name.
         names = [str(item.value) for item in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         if not trusted_directly:
-            raise _failure(Alert.BAD_CERTIFICATE, f"the certificate of {names} has no subjectAltName") from None
+            subject = certificate.subject.rfc4514_string()
+            sentence = f"the certificate of {subject!r} has no subjectAltName"
+            raise _failure(Alert.BAD_CERTIFICATE, sentence) from None
         matches = any(_names_host(common_name, name) for common_name in names)
     else:
         addresses = alternatives.get_values_for_type(IPAddress)

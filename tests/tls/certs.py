@@ -9,7 +9,7 @@ from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
@@ -41,7 +41,7 @@ class Made:
 
 @cache  # keys take long to make, RSA ones above all
 def _key(kind: str, owner: str) -> PrivateKey:
-    return KINDS[kind]()
+    return ec.generate_private_key(ec.SECP521R1()) if kind == "p521" else KINDS[kind]()
 
 
 def _general_name(name: str) -> x509.GeneralName:

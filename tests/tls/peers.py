@@ -54,7 +54,7 @@ def now() -> datetime:
 
 
 @cache
-def credential(kind: str = "ecdsa") -> Credential:
+def credential(kind: str) -> Credential:
     """A self-signed certificate of that kind for localhost, the same for the whole session."""
     made = make("localhost", kind=kind)
     return Credential((made.der,), made.key)
