@@ -44,14 +44,11 @@ class SendBuffer:
             return
         chunks = self._chunks
         if chunks and len(chunks[-1]) + len(data) <= _JOIN_BELOW:
-            chunks[-1] += data
-            if self.sent >= self._starts[-1]:
-                self._current = chunks[-1]
-                self._position = self.sent - self._starts[-1]
+            chunks[-1] += data  # `_current` may be older and shorter now: `take_new` looks again
         else:
             chunks.append(data)
             self._starts.append(self.end)
-            if self.sent == self.end:
+            if self.sent == self.end:  # saves `take_new` the search
                 self._current = data
                 self._position = 0
         self.end += len(data)

@@ -175,15 +175,31 @@ def test_lost_data_before_the_end() -> None:
 
 
 def test_end_that_arrived_after_all_is_not_sent_again() -> None:
+    """The end flies twice: alone, and with the data that was lost before it."""
     bench = Bench()
-    bench.write(b"hello", fin=True)
+    bench.write(b"hello")
     bench.send()
-    bench.lose()
+    bench.finish()
     bench.send()
+    bench.lose(0)
+    assert bench.send() == [Stream(ID, 0, b"hello", True)]
     bench.acknowledge()
     assert bench.ended == [ID]
-    bench.lose_all()
-    assert not bench.context.ready
+    bench.lose()
+    assert bench.send() == []
+
+
+def test_data_without_the_end_is_not_all() -> None:
+    bench = Bench()
+    bench.write(b"hello")
+    bench.send()
+    bench.finish()
+    bench.acknowledge()
+    assert bench.context.unacknowledged == 1
+    bench.send()
+    assert bench.stream.state is DATA_SENT
+    bench.acknowledge()
+    assert bench.stream.state is DATA_RECVD
 
 
 def test_retransmission_takes_no_credit() -> None:

@@ -218,6 +218,16 @@ def test_max_streams_is_announced_on_request() -> None:
     assert frames(server) == [MaxStreams(9, False)]
 
 
+def test_max_streams_is_not_announced_for_each_stream() -> None:
+    server = manager(is_client=False, local=limits(streams=4))
+    announced: list[Frame] = []
+    for number in range(4):
+        deliver(server, [Stream(4 * number + 2, 0, b"", True)])
+        server.read(4 * number + 2, 1)
+        announced += frames(server)
+    assert announced == [MaxStreams(6, False), MaxStreams(8, False)]
+
+
 def test_max_streams_that_does_not_grow_is_ignored() -> None:
     client = manager(remote=limits(streams=1))
     client.open(False), client.open(False)
