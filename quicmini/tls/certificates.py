@@ -62,9 +62,11 @@ def _public_key(der: bytes) -> PublicKeyTypes | None:
 
 
 class TrustStore:
-    """Certificates that are trusted as they are: roots, and servers' own self-signed ones."""
+    """Certificates that are trusted as they are: roots, and servers' own self-signed ones; one at least."""
 
     def __init__(self, certificates: list[x509.Certificate]) -> None:
+        if not certificates:
+            raise ValueError("a trust store without a certificate would trust nobody")
         self.certificates = certificates
         self.encoded = frozenset(certificate.public_bytes(Encoding.DER) for certificate in certificates)
 

@@ -60,6 +60,7 @@ def make(
     start: datetime = TODAY - DAY,
     end: datetime = TODAY + 30 * DAY,
     key_of: str = "",
+    key_usage: x509.KeyUsage | None = None,
 ) -> Made:
     """A certificate for `names` (no subjectAltName without any), self-signed if there is no issuer.
 
@@ -82,5 +83,7 @@ def make(
     )
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), False)
+    if key_usage:
+        builder = builder.add_extension(key_usage, critical=True)
     algorithm = None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     return Made(builder.sign(issuer_key, algorithm), key)

@@ -1,0 +1,210 @@
+"""Chains, dates and names: what a client believes, and what it says when it does not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from quicmini.errors import HandshakeError
+from quicmini.tls.certificates import TrustStore, load_credential, load_trust_store
+from quicmini.tls.codes import Alert
+from quicmini.tls.verification import parse_server_name, verify_chain
+from tests.tls.certs import DAY, TODAY, Made, make
+from tests.tls.openssl import NEW_KEY, self_signed, signed
+from tests.tls.peers import client_context, error_of, make_client, make_server, server_context, shake_hands
+
+ROOT = make("root", ca=True)
+INTERMEDIATE = make("intermediate", ca=True, issuer=ROOT)
+RSA_ROOT = make("rsa root", kind="rsa", ca=True)
+NAMES = ("example.com", "*.example.org", "127.0.0.1", "::1")
+LEAF = make("leaf", *NAMES, issuer=INTERMEDIATE)
+
+
+def verify(
+    *chain: Made, name: str = "example.com", trust: tuple[Made, ...] = (ROOT,), after: timedelta = timedelta()
+) -> str:
+    """ "" if the chain is accepted, otherwise "alert: sentence"."""
+    store = TrustStore([made.certificate for made in trust])
+    certificates = [made.certificate for made in chain]
+    try:
+        verify_chain(certificates, chain[0].der, parse_server_name(name), store, TODAY + after)
+    except HandshakeError as error:
+        return f"{error.alert}: {error.reason}".replace("certificate verify failed: ", "", 1)
+    return ""
+
+
+@pytest.mark.parametrize(
+    "name", ["example.com", "EXAMPLE.COM.", "a.example.org", "127.0.0.1", "::1", "0:0::1", "::1%lo"]
+)
+def test_a_chain_to_a_trusted_root(name: str) -> None:
+    assert verify(LEAF, INTERMEDIATE, name=name) == ""
+
+
+@pytest.mark.parametrize("kind", ["ecdsa", "ecdsa-p384", "rsa"])
+@pytest.mark.parametrize("root", [ROOT, RSA_ROOT])
+def test_a_root_that_signs_itself(kind: str, root: Made) -> None:
+    assert verify(make("localhost", "localhost", kind=kind, issuer=root), name="localhost", trust=(root,)) == ""
+
+
+def test_superfluous_certificates_in_any_order() -> None:
+    """RFC 9846 §4.5.1: only the first has its place."""
+    assert verify(LEAF, ROOT, RSA_ROOT, INTERMEDIATE) == ""
+
+
+@pytest.mark.parametrize("name", ["localhost", "example.org", "a.b.example.org", "127.0.0.2", "::2", "xexample.com"])
+def test_another_name(name: str) -> None:
+    shown = "'example.com', '*.example.org', '127.0.0.1' and 1 more"
+    assert verify(LEAF, INTERMEDIATE, name=name) == f"42: the certificate is for {shown}, not for {name!r}"
+
+
+def test_an_address_is_no_host_name() -> None:
+    leaf = make("leaf", "localhost", issuer=ROOT)
+    assert verify(leaf, name="127.0.0.1") == "42: the certificate is for 'localhost', not for '127.0.0.1'"
+
+
+@pytest.mark.parametrize(
+    ("trust", "chain", "issuer"),
+    [
+        ((RSA_ROOT,), (LEAF, INTERMEDIATE), "CN=root"),
+        ((ROOT,), (LEAF,), "CN=intermediate"),
+        ((make("root", ca=True, key_of="impostor"),), (LEAF, INTERMEDIATE), "CN=root"),
+    ],
+    ids=["another root", "a link is missing", "another key under the same name"],
+)
+def test_an_unknown_issuer(trust: tuple[Made, ...], chain: tuple[Made, ...], issuer: str) -> None:
+    assert verify(*chain, trust=trust) == f"48: the issuer {issuer!r} is not in the trust store"
+
+
+def test_self_signed_and_not_trusted() -> None:
+    assert verify(make("localhost", "localhost"), name="localhost") == (
+        "48: 'CN=localhost' is self-signed and not in the trust store"
+    )
+
+
+def test_dates() -> None:
+    end = LEAF.certificate.not_valid_after_utc
+    assert verify(LEAF, INTERMEDIATE, after=31 * DAY) == (
+        f"45: the certificate of 'CN=leaf' expired on {end:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    start = LEAF.certificate.not_valid_before_utc
+    assert verify(LEAF, INTERMEDIATE, after=-2 * DAY) == (
+        f"45: the certificate of 'CN=leaf' is not valid before {start:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    old = make("old", ca=True, issuer=ROOT, end=TODAY - DAY / 2)
+    leaf = make("leaf", "example.com", issuer=old)
+    assert verify(leaf, old).startswith("45: the certificate of 'CN=old' expired")
+
+
+def test_an_issuer_that_is_no_authority() -> None:
+    """Whoever has a certificate cannot make others (RFC 5280 §6.1.4 (k))."""
+    owner = make("owner", "example.net", issuer=ROOT)
+    assert verify(make("leaf", "example.com", issuer=owner), owner).startswith("42: ")
+
+
+def test_an_authority_is_no_server() -> None:
+    assert verify(make("leaf", "example.com", issuer=ROOT, ca=True)).startswith("42: ")
+
+
+def test_names_in_the_subject_do_not_count() -> None:
+    leaf = make("example.com", issuer=ROOT)
+    assert verify(leaf) == "42: the certificate of 'CN=example.com' has no subjectAltName"
+
+
+def test_a_name_that_the_library_does_not_take() -> None:
+    leaf = make("leaf", "my_host", issuer=ROOT)
+    assert verify(leaf, name="my_host").startswith("42: ")
+    own = make("my_host", "my_host")
+    assert verify(own, name="my_host", trust=(own,)) == ""
+
+
+# A certificate that is itself in the trust store
+
+
+@pytest.mark.parametrize("ca", [True, False])
+@pytest.mark.parametrize("kind", ["ecdsa", "ecdsa-p384", "rsa", "ed25519"])
+def test_a_certificate_that_is_trusted_itself(ca: bool, kind: str) -> None:
+    own = make("own", "localhost", "::1", "*.example.org", kind=kind, ca=ca)
+
+    def outcome(name: str, after: timedelta = timedelta()) -> str:
+        return verify(own, name=name, trust=(ROOT, own), after=after)
+
+    assert {outcome(name) for name in ("localhost", "LOCALHOST.", "::1", "a.example.org")} == {""}
+    shown = "'localhost', '*.example.org', '::1'"
+    for name in ("own", "example.org", "a.b.example.org", "127.0.0.1"):
+        assert outcome(name) == f"42: the certificate is for {shown}, not for {name!r}"
+    assert outcome("localhost", 31 * DAY).startswith("45: the certificate of 'CN=own' expired on ")
+    assert outcome("localhost", -2 * DAY).startswith("45: the certificate of 'CN=own' is not valid before ")
+
+
+def test_a_common_name_counts_only_there_and_only_without_alternatives() -> None:
+    own = make("localhost")
+    assert verify(own, name="localhost", trust=(own,)) == ""
+    assert verify(own, name="example.com", trust=(own,)) == (
+        "42: the certificate is for 'localhost', not for 'example.com'"
+    )
+    address = make("127.0.0.1")
+    assert verify(address, name="127.0.0.1", trust=(address,)) == ""
+    own = make("localhost", "example.com")
+    assert verify(own, name="localhost", trust=(own,)) == (
+        "42: the certificate is for 'example.com', not for 'localhost'"
+    )
+
+
+def test_the_trusted_certificate_itself_and_not_one_like_it() -> None:
+    own, like = make("localhost", "localhost"), make("localhost", "localhost", key_of="impostor")
+    assert verify(like, name="localhost", trust=(own,)).startswith("48: ")
+
+
+def test_a_trusted_intermediate_is_enough() -> None:
+    assert verify(LEAF, trust=(INTERMEDIATE,)) == ""
+
+
+# Certificates of the openssl command line, through a whole handshake
+
+
+def handshake(certfile: str, keyfile: str, cafile: str, name: str) -> bool:
+    client = make_client(client_context(load_trust_store(cafile)), name)
+    shake_hands(client, make_server(server_context(credential=load_credential(certfile, keyfile))))
+    return client.complete
+
+
+@pytest.mark.parametrize("kind", NEW_KEY)
+@pytest.mark.parametrize("ca", [None, True, False])
+@pytest.mark.parametrize("san", [None, "DNS:localhost,IP:127.0.0.1"])
+def test_self_signed_by_openssl(tmp_path: Path, kind: str, ca: bool | None, san: str | None) -> None:
+    certfile, keyfile = self_signed(tmp_path, kind, ca=ca, san=san)
+    assert handshake(certfile, keyfile, certfile, "localhost")
+    error = error_of(handshake, certfile, keyfile, certfile, "example.com")
+    assert error.error_code == 0x100 + Alert.BAD_CERTIFICATE
+    assert error.reason.endswith("not for 'example.com'")
+    error = error_of(handshake, certfile, keyfile, write(tmp_path / "ca.pem", ROOT), "localhost")
+    assert error.error_code == 0x100 + Alert.UNKNOWN_CA
+
+
+def write(path: Path, *certificates: Made) -> str:
+    path.write_bytes(b"".join(made.pem for made in certificates))
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ec"])
+@pytest.mark.parametrize("root_kind", ["rsa", "ec"])
+def test_signed_by_an_authority_of_openssl(tmp_path: Path, kind: str, root_kind: str) -> None:
+    """Such a root has no keyUsage, and such a leaf says nothing about being an authority."""
+    cafile, cakey = self_signed(tmp_path, root_kind, common_name="root")
+    certfile, keyfile = signed(tmp_path, kind, cafile, cakey, "DNS:localhost,IP:::1")
+    assert handshake(certfile, keyfile, cafile, "localhost")
+    assert handshake(certfile, keyfile, cafile, "::1")
+    error = error_of(handshake, certfile, keyfile, cafile, "example.com")
+    assert error.reason == (
+        "certificate verify failed: the certificate is for 'localhost', '::1', not for 'example.com'"
+    )
+
+
+def test_an_authority_whose_key_usage_excludes_signing_certificates() -> None:
+    """RFC 5280 §6.1.4 (n); without the extension there is nothing to check."""
+    usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
+    limited = make("limited", ca=True, issuer=ROOT, key_usage=usage)
+    assert verify(make("leaf", "example.com", issuer=limited), limited).startswith("42: ")
