@@ -180,6 +180,7 @@ class Receiver:
         if header.packet_type is PacketType.HANDSHAKE and not core.is_client:
             # Only who has seen our Initial can have made this (RFC 9000 §8.1, RFC 9001 §4.9.1).
             core.path.validated = True
+            core.recovery.at_amplification_limit = False
             core.discard_space(PacketNumberSpace.INITIAL)
 
     def _on_version_negotiation(self, packet: VersionNegotiation) -> None:

@@ -91,8 +91,8 @@ class Sender:
         waiting = probing or (within_budget and (self.has_frames if application else space.crypto.has_frames))
         acks = space.acks
         due = acks.pending and (waiting or (acks.deadline is not None and acks.deadline <= now))
-        if due and acks.write(builder, now) and acks.ping_due:
-            builder.add(_PING)
+        if due and acks.write(builder, now) and acks.ping_due and within_budget:
+            builder.add(_PING)  # counts as in flight, which an ACK alone does not (RFC 9002 §7)
         if not waiting:
             return
         if application:

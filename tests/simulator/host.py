@@ -152,17 +152,17 @@ class Host:
                 touched.append(self.link(connection))
             stateless, self.endpoint.transmits[:] = list(self.endpoint.transmits), []
             for transmit in stateless:
-                self.send(transmit)
+                self.send(transmit, "answers")
             for link in touched:
                 link.service()
 
-    def send(self, transmit: Transmit) -> None:
-        """Cut a burst into datagrams, as UDP_SEGMENT does, and hand them to the network."""
+    def send(self, transmit: Transmit, what: str = "sends") -> None:
+        """Cut a burst into datagrams, as UDP_SEGMENT does, and hand them to the network. what: for the trace."""
         payload, size = transmit.payload, transmit.segment_size
         for start in range(0, len(payload), size):
             segment = payload[start : start + size]
             datagram = Datagram(segment, self.address, transmit.destination, genuine=segment)
-            self.note("sends", len(datagram.payload), datagram.destination)
+            self.note(what, len(datagram.payload), datagram.destination)
             for watch in self.watchers:
                 watch(datagram)
             self.network(datagram)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tests.simulator.clock import Clock
-from tests.simulator.network import Address, Datagram, Sink
+from tests.simulator.network import Address, Datagram, Sink, is_version_negotiation
 
 __all__ = ["Noise"]
 
@@ -37,7 +37,8 @@ class Noise:
 
     def overhear(self, datagram: Datagram) -> None:
         """A genuine datagram passes by."""
-        self._genuine.append(datagram.payload)
+        if not is_version_negotiation(datagram.payload):
+            self._genuine.append(datagram.payload)
 
     def start(self, deliver: Sink, seconds: float) -> None:
         """Forge for so many seconds from now on."""
