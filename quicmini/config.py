@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Config"]
+__all__ = ["MAX_CONCURRENT_STREAMS", "Config"]
 
 KIB = 1024
 MIB = 1024 * KIB
+
+# Streams of one type that a peer may be allowed at once. The RFC's bound is 2**60 (RFC 9000 §4.6); but a frame for a
+# stream opens all below it (§3.2), so that the allowance is also the work that one frame can cause.
+MAX_CONCURRENT_STREAMS = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,8 @@ class Config:
         for name in ("max_data", "max_stream_data"):
             _require(0 <= getattr(self, name) < 2**62, f"{name} must be 0 to 2**62-1 bytes", getattr(self, name))
         for name in ("max_streams_bidi", "max_streams_uni"):
-            _require(0 <= getattr(self, name) <= 2**60, f"{name} must be 0 to 2**60", getattr(self, name))
+            most = MAX_CONCURRENT_STREAMS
+            _require(0 <= getattr(self, name) <= most, f"{name} must be 0 to {most}", getattr(self, name))
         _require(1200 <= self.max_datagram_size <= 65527, "max_datagram_size: 1200 to 65527", self.max_datagram_size)
         _require(self.send_buffer_size > 0, "send_buffer_size must be above 0 bytes", self.send_buffer_size)
         _require(self.initial_rtt > 0, "initial_rtt must be above 0 seconds", self.initial_rtt)
