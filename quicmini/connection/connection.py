@@ -112,6 +112,11 @@ class Connection:
             return True
         return core.spaces[PacketNumberSpace.APPLICATION].acks.deadline is not None or self._sender.has_frames
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether there is anything to send but an ACK, which can wait for its deadline."""
+        return self._core.lifecycle.alive and self._sender.has_frames
+
     def next_timeout(self) -> float | None:
         """When to call `handle_timeout`, None for never."""
         core = self._core

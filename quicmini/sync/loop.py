@@ -37,6 +37,8 @@ Timer = list[Any]
 _AWAKE = float("-inf")
 _NEVER = float("inf")
 _LONGEST_SLEEP = 3600.0  # seconds
+_SHORT_SLEEP = 0.005  # seconds
+_FD_SETSIZE = 1024  # file descriptors from here on are beyond `select`
 
 
 class Driven(Protocol):
@@ -89,8 +91,9 @@ class Loop:
         self._wake_receiver.setblocking(False)
         self._wake_sender.setblocking(False)
         self._poll = select.poll()
-        self._poll.register(self._wake_receiver, select.POLLIN)
-        self._poll.register(udp, select.POLLIN)
+        self._fds = (udp.fileno(), self._wake_receiver.fileno())
+        for fd in self._fds:
+            self._poll.register(fd, select.POLLIN)
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -168,7 +171,6 @@ class Loop:
             while not self._is_done():
                 self._turn()
         finally:
-            self._poll.unregister(self.udp)
             for sock in (self.udp, self._wake_sender, self._wake_receiver):
                 sock.close()
 
@@ -180,11 +182,12 @@ class Loop:
     def _turn(self) -> None:
         try:
             ready = self._wait()
-            if self._wake_receiver.fileno() in ready:
+            udp, wake = self._fds
+            if wake in ready:
                 self._take_wakeups()
             if self._backlog:
                 self._send_backlog()
-            if self.udp.fileno() in ready:
+            if udp in ready:
                 self._receive()
             self._run_timers()
         except Exception:
@@ -193,8 +196,6 @@ class Loop:
 
     def _wait(self) -> list[int]:
         """Sleep until something can be done; the file descriptors that have a part in it."""
-        events = select.POLLIN | select.POLLOUT if self._backlog else select.POLLIN
-        self._poll.modify(self.udp, events)
         with self._mutex:
             until = monotonic() + _LONGEST_SLEEP
             if self._timers:
@@ -203,9 +204,18 @@ class Loop:
                 until = min(until, self._end_at)
             self._asleep_until = until
         try:
-            return [fd for fd, _ in self._poll.poll(max(0.0, (until - monotonic()) * 1000))]
+            return self._sleep(max(0.0, until - monotonic()))
         finally:
             self._asleep_until = _AWAKE
+
+    def _sleep(self, seconds: float) -> list[int]:
+        udp, wake = self._fds
+        if seconds < _SHORT_SLEEP and udp < _FD_SETSIZE and wake < _FD_SETSIZE:
+            # poll rounds up to milliseconds, in which a paced sender could have sent megabytes.
+            readable, writable, _ = select.select(self._fds, [udp] if self._backlog else [], [], seconds)
+            return readable + writable
+        self._poll.modify(udp, select.POLLIN | select.POLLOUT if self._backlog else select.POLLIN)
+        return [fd for fd, _ in self._poll.poll(seconds * 1000)]
 
     def _take_wakeups(self) -> None:
         try:

@@ -35,7 +35,8 @@ SO_RCVBUFFORCE = 33
 MAX_SEGMENTS = 64  # UDP_MAX_SEGMENTS of Linux before 6.9
 MAX_BURST = 65_507  # bytes: the largest UDP payload over IPv4
 MAX_DATAGRAM = 65_535  # bytes: receive buffer for one datagram, or for one burst that GRO put together
-MAX_RECEIVES = 16  # system calls for one batch: acknowledgements and timers must not wait for ever
+MAX_BATCH = 512 * 1024  # bytes taken at once, …
+MAX_RECEIVES = 64  # … in so many system calls: acknowledgements and timers must not wait for ever
 SOCKET_BUFFER = 4 * 1024 * 1024  # bytes: more than a connection's receive window, so that bursts are not dropped
 
 # A burst that failed with one of these is sent again datagram by datagram; with the lasting ones GSO is given up.
@@ -107,6 +108,7 @@ class UdpSocket:
         batch: list[tuple[Address, list[bytes]]] = []
         recvmsg = self._sock.recvmsg
         last: Address | None = None
+        room = MAX_BATCH
         for _ in range(MAX_RECEIVES):
             try:
                 data, control, _flags, source = recvmsg(MAX_DATAGRAM, CONTROL_SPACE)
@@ -115,12 +117,15 @@ class UdpSocket:
             except OSError as error:
                 self._note(error)
                 continue
+            room -= len(data)
             datagrams = _split(data, control) if control else [data]
             if source == last:
                 batch[-1][1].extend(datagrams)
             else:
                 batch.append((source, datagrams))
                 last = source
+            if room <= 0:
+                break
         return batch
 
     def send(self, transmit: Transmit) -> Transmit | None:
