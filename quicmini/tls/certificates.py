@@ -24,9 +24,19 @@ from cryptography.x509.verification import Store
 from quicmini.tls import signatures
 from quicmini.tls.messages import Certificate, CertificateEntry
 
-__all__ = ["Credential", "TrustStore", "load_credential", "load_trust_store"]
+__all__ = ["UNREADABLE", "Credential", "TrustStore", "load_credential", "load_trust_store"]
 
 StrPath = str | os.PathLike[str]
+
+# What the library raises over certificates that are not what they should be; much of a
+# certificate is parsed only when it is looked at.
+UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 _PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -57,7 +67,7 @@ class Credential:
 def _public_key(der: bytes) -> PublicKeyTypes | None:
     try:
         return x509.load_der_x509_certificate(der).public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return None
 
 
@@ -84,7 +94,7 @@ def _load_certificates(path: StrPath, *, skip_unreadable: bool = False) -> list[
         for block in _PEM_CERTIFICATE.findall(Path(path).read_bytes()):
             try:
                 certificates.append(x509.load_pem_x509_certificate(block))
-            except ValueError:
+            except UNREADABLE:
                 if not skip_unreadable:
                     raise ValueError(f"{os.fspath(path)!r} holds a certificate that cannot be parsed") from None
     if not certificates:

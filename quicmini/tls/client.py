@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from quicmini.crypto.keys import CIPHER_SUITES, CipherSuite, EncryptionLevel
@@ -38,7 +36,7 @@ from quicmini.tls.messages import (
     NewSessionTicket,
     ServerHello,
 )
-from quicmini.tls.verification import parse_certificate, parse_server_name, verify_chain
+from quicmini.tls.verification import parse_certificate, parse_server_name, public_key, verify_chain
 
 __all__ = ["TlsClient"]
 
@@ -216,7 +214,7 @@ class TlsClient(Handshake):
         if trust_store is not None and server_name is not None:
             chain = [leaf, *(parse_certificate(entry.data) for entry in certificate.entries[1:])]
             verify_chain(chain, self._peer_certificate, server_name, trust_store, self._context.clock())
-        self._peer_key = _public_key(leaf)
+        self._peer_key = public_key(leaf)
         self._established.update(message)
         self._state = State.WAIT_CV
 
@@ -288,10 +286,3 @@ class TlsClient(Handshake):
             HandshakeType.CERTIFICATE_REQUEST: _on_late_certificate_request,
         },
     }
-
-
-def _public_key(certificate: x509.Certificate) -> PublicKeyTypes:
-    try:
-        return certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        raise crypto_error(Alert.UNSUPPORTED_CERTIFICATE, "the certificate's key is of an unknown kind") from None

@@ -26,10 +26,12 @@ class Reader:
 
     def take(self, length: int) -> bytes:
         """The next `length` bytes."""
-        start, self._pos = self._pos, self._pos + length
-        if self._pos > len(self._data):
+        start = self._pos
+        end = self._pos = start + length
+        taken = self._data[start:end]
+        if len(taken) != length:
             raise crypto_error(Alert.DECODE_ERROR, f"{self._what} is truncated")
-        return self._data[start : self._pos]
+        return taken
 
     def number(self, size: int) -> int:
         """An unsigned number of `size` bytes (RFC 9846 §3.3)."""

@@ -78,6 +78,11 @@ _PLACES: dict[int, Place] = {
     ExtensionType.ENCRYPTED_CLIENT_HELLO: Place.CH | Place.HRR | Place.EE,
 }
 
+# The same table the other way round: one look-up for each extension.
+_FORBIDDEN = {
+    place: frozenset(code for code, permitted in _PLACES.items() if place not in permitted) for place in Place
+}
+
 
 def _name(extension_type: int) -> str:
     try:
@@ -92,12 +97,13 @@ def parse_extensions(data: bytes, place: Place) -> dict[int, bytes]:
     Raises illegal_parameter for a type that comes twice, or that is known but has no business in this message.
     """
     reader = Reader(data, f"the extension block of {place.name}")
+    forbidden = _FORBIDDEN[place]
     extensions: dict[int, bytes] = {}
     while not reader.at_end:
         extension_type = reader.number(2)
         if extension_type in extensions:
             raise crypto_error(Alert.ILLEGAL_PARAMETER, f"{_name(extension_type)} twice in {place.name}")
-        if place not in _PLACES.get(extension_type, place):
+        if extension_type in forbidden:
             raise crypto_error(Alert.ILLEGAL_PARAMETER, f"{_name(extension_type)} is not permitted in {place.name}")
         extensions[extension_type] = reader.vector(2)
     return extensions

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509 import DNSName, IPAddress
 from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import (
@@ -24,10 +25,10 @@ from cryptography.x509.verification import (
 )
 
 from quicmini.errors import HandshakeError, crypto_error
-from quicmini.tls.certificates import TrustStore
+from quicmini.tls.certificates import UNREADABLE, TrustStore
 from quicmini.tls.codes import Alert
 
-__all__ = ["ServerName", "parse_certificate", "parse_server_name", "verify_chain"]
+__all__ = ["ServerName", "parse_certificate", "parse_server_name", "public_key", "verify_chain"]
 
 SHOWN_NAMES = 3  # how many of a certificate's names an error lists
 
@@ -70,8 +71,16 @@ def parse_certificate(der: bytes) -> x509.Certificate:
     """A peer's certificate; bad_certificate if it does not parse."""
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError:
+    except UNREADABLE:
         raise crypto_error(Alert.BAD_CERTIFICATE, "the certificate cannot be parsed") from None
+
+
+def public_key(certificate: x509.Certificate) -> PublicKeyTypes:
+    """A peer's public key; unsupported_certificate if it is of a kind that nobody here knows."""
+    try:
+        return certificate.public_key()
+    except UNREADABLE:
+        raise crypto_error(Alert.UNSUPPORTED_CERTIFICATE, "the certificate's key is of an unknown kind") from None
 
 
 def _failure(alert: Alert, sentence: str) -> HandshakeError:
@@ -96,35 +105,31 @@ def verify_chain(
 
     now: an aware datetime, compared with the validity periods.
     """
-    if encoded_leaf in trust.encoded:
-        # The user named this very certificate: there is no path to validate. (The library refuses it as a leaf if it
-        # says CA:TRUE, which is what `openssl req -x509` writes, and as a root if it says CA:FALSE.)
-        _check_validity(chain[0], now)
-        _check_name(chain[0], name, trusted_directly=True)
-        return
+    try:
+        if encoded_leaf in trust.encoded:
+            # The user named this very certificate: there is no path to validate. (The library refuses it as a leaf if
+            # it says CA:TRUE, which is what `openssl req -x509` writes, and as a root if it says CA:FALSE.)
+            _check_validity(chain[0], now)
+            _check_name(chain[0], name, trusted_directly=True)
+        else:
+            _validate_path(chain, name, trust, now)
+    except UNREADABLE as error:
+        raise _failure(Alert.BAD_CERTIFICATE, f"a certificate cannot be read: {error}") from None
+
+
+def _validate_path(chain: list[x509.Certificate], name: ServerName, trust: TrustStore, now: datetime) -> None:
     builder = PolicyBuilder().store(trust.store).time(now)
     builder = builder.extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)
     try:
         # ValueError: a name that the library does not take for one, such as one with an underscore.
         builder.build_server_verifier(name.subject).verify(chain[0], chain[1:])
     except (VerificationError, ValueError) as error:
-        raise _explain(error, chain, name, trust, now) from None
-
-
-def _explain(
-    error: Exception, chain: list[x509.Certificate], name: ServerName, trust: TrustStore, now: datetime
-) -> HandshakeError:
-    """Why the library refused: its own words do not tell the checks apart."""
-    try:
+        # Why it refused: its own words do not tell the checks apart.
         for certificate in chain:
             _check_validity(certificate, now)
         _check_issuers(chain, trust)
         _check_name(chain[0], name, trusted_directly=False)
-    except HandshakeError as failure:
-        return failure
-    except ValueError:
-        pass  # an extension that does not parse: what the library says will do
-    return _failure(Alert.BAD_CERTIFICATE, str(error).partition(" (encountered")[0])
+        raise _failure(Alert.BAD_CERTIFICATE, str(error).partition(" (encountered")[0]) from None
 
 
 def _check_validity(certificate: x509.Certificate, now: datetime) -> None:
@@ -192,6 +197,6 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
         return False
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*UNREADABLE, TypeError, InvalidSignature):
         return False
     return True

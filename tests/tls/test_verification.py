@@ -7,18 +7,30 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quicmini.errors import HandshakeError
 from quicmini.tls.certificates import TrustStore, load_credential, load_trust_store
 from quicmini.tls.codes import Alert
-from quicmini.tls.verification import parse_server_name, verify_chain
+from quicmini.tls.verification import parse_certificate, parse_server_name, public_key, verify_chain
 from tests.tls.certs import DAY, TODAY, Made, make
 from tests.tls.openssl import NEW_KEY, self_signed, signed
-from tests.tls.peers import client_context, error_of, make_client, make_server, server_context, shake_hands
+from tests.tls.peers import (
+    alert_of,
+    client_context,
+    error_of,
+    make_client,
+    make_server,
+    outcome,
+    server_context,
+    shake_hands,
+)
 
 ROOT = make("root", ca=True)
 INTERMEDIATE = make("intermediate", ca=True, issuer=ROOT)
 RSA_ROOT = make("rsa root", kind="rsa", ca=True)
+TRUST = TrustStore([ROOT.certificate])
 NAMES = ("example.com", "*.example.org", "127.0.0.1", "::1")
 LEAF = make("leaf", *NAMES, issuer=INTERMEDIATE)
 
@@ -128,15 +140,15 @@ def test_a_name_that_the_library_does_not_take() -> None:
 def test_a_certificate_that_is_trusted_itself(ca: bool, kind: str) -> None:
     own = make("own", "localhost", "::1", "*.example.org", kind=kind, ca=ca)
 
-    def outcome(name: str, after: timedelta = timedelta()) -> str:
+    def tried(name: str, after: timedelta = timedelta()) -> str:
         return verify(own, name=name, trust=(ROOT, own), after=after)
 
-    assert {outcome(name) for name in ("localhost", "LOCALHOST.", "::1", "a.example.org")} == {""}
+    assert {tried(name) for name in ("localhost", "LOCALHOST.", "::1", "a.example.org")} == {""}
     shown = "'localhost', '*.example.org', '::1'"
     for name in ("own", "example.org", "a.b.example.org", "127.0.0.1"):
-        assert outcome(name) == f"42: the certificate is for {shown}, not for {name!r}"
-    assert outcome("localhost", 31 * DAY).startswith("45: the certificate of 'CN=own' expired on ")
-    assert outcome("localhost", -2 * DAY).startswith("45: the certificate of 'CN=own' is not valid before ")
+        assert tried(name) == f"42: the certificate is for {shown}, not for {name!r}"
+    assert tried("localhost", 31 * DAY).startswith("45: the certificate of 'CN=own' expired on ")
+    assert tried("localhost", -2 * DAY).startswith("45: the certificate of 'CN=own' is not valid before ")
 
 
 def test_a_common_name_counts_only_there_and_only_without_alternatives() -> None:
@@ -160,6 +172,51 @@ def test_the_trusted_certificate_itself_and_not_one_like_it() -> None:
 
 def test_a_trusted_intermediate_is_enough() -> None:
     assert verify(LEAF, trust=(INTERMEDIATE,)) == ""
+
+
+# Certificates that a peer has made up
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from(["leaf", "intermediate", "trusted itself"]),
+    st.lists(st.tuples(st.integers(0, 2**16), st.integers(1, 255)), min_size=1, max_size=3),
+)
+def test_changed_bytes_never_pass_and_never_raise_anything_else(which: str, changes: list[tuple[int, int]]) -> None:
+    changed = bytearray(INTERMEDIATE.der if which == "intermediate" else LEAF.der)
+    for place, change in changes:
+        changed[place % len(changed)] ^= change
+    name = parse_server_name("example.com")
+
+    def check() -> None:
+        certificate = parse_certificate(bytes(changed))
+        public_key(certificate)
+        if which == "trusted itself":
+            verify_chain([certificate], bytes(changed), name, TrustStore([certificate]), TODAY)
+        elif which == "leaf":
+            verify_chain([certificate, INTERMEDIATE.certificate], bytes(changed), name, TRUST, TODAY)
+        else:
+            verify_chain([LEAF.certificate, certificate], LEAF.der, name, TRUST, TODAY)
+
+    result = outcome(check)
+    assert result is not None or which == "trusted itself" or bytes(changed) in (LEAF.der, INTERMEDIATE.der)
+
+
+VERSION = bytes.fromhex("a003020102")  # v3
+CURVE = bytes.fromhex("06082a8648ce3d030107")  # P-256
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "alert"),
+    [
+        (VERSION, VERSION[:-1] + b"\x2a", Alert.BAD_CERTIFICATE),
+        (CURVE, CURVE[:-1] + b"\x63", Alert.UNSUPPORTED_CERTIFICATE),
+    ],
+)
+def test_certificates_that_the_library_has_its_own_errors_for(old: bytes, new: bytes, alert: Alert) -> None:
+    assert LEAF.der.count(old) == 1
+    changed = LEAF.der.replace(old, new)
+    assert alert_of(lambda: public_key(parse_certificate(changed))) == alert
 
 
 # Certificates of the openssl command line, through a whole handshake
