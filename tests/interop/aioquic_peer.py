@@ -1,10 +1,12 @@
-"""aioquic, a QUIC implementation that nobody here wrote, as a process of its own that runs `tests.transfer`.
+"""aioquic, a QUIC implementation that nobody here wrote, as a process of its own.
 
-    python -m tests.interop.aioquic_peer serve --cert FILE --key FILE
+    python -m tests.interop.aioquic_peer serve --cert FILE --key FILE [--chat]
     python -m tests.interop.aioquic_peer fetch HOST PORT --ca FILE --streams 4 --upload 1000000 --download 1000000
+    python -m tests.interop.aioquic_peer talk HOST PORT --ca FILE --expect 3 --say HEX…
 
-Both print one JSON object a line: the server its port and then how each connection ended, the client what it saw.
-The server runs until its standard input ends.
+`serve` and `fetch` run `tests.transfer`. `serve --chat` and `talk` are the chat's two sides, and know nothing of what
+is said: streams are relayed, and sent and reported in hexadecimal, as they are. All print one JSON object a line: the
+server its port and then how each connection ended, a client what it saw. The server runs until its standard input ends.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import argparse
 import asyncio
 import json
 import sys
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 from aioquic import tls
@@ -84,11 +86,74 @@ class Server(Peer):
             del self.responders[event.stream_id]
 
 
-class Client(Peer):
-    """Runs several transfers at once and waits for all of them."""
+class ChatServer(Peer):
+    """Relays what a client says on a stream to all clients, each time on a new stream."""
+
+    clients: ClassVar[set[ChatServer]] = set()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.clients.add(self)
+        self.said: dict[int, bytes] = {}
+
+    def quic_event_received(self, event: QuicEvent) -> None:
+        super().quic_event_received(event)
+        if self.end is event:
+            self.clients.discard(self)
+            report(event="closed", **self.description())
+
+    def stream_data_received(self, event: StreamDataReceived) -> None:
+        if event.stream_id % 4:
+            return  # a client ends its direction of a stream that this server opened
+        self.said[event.stream_id] = self.said.get(event.stream_id, b"") + event.data
+        if event.end_stream:
+            self._quic.send_stream_data(event.stream_id, b"", end_stream=True)
+            said = self.said.pop(event.stream_id)
+            for client in self.clients:
+                client.say(said)
+                client.transmit()
+
+    def say(self, data: bytes) -> None:
+        """Open a stream that carries these bytes and nothing else."""
+        self._quic.send_stream_data(self._quic.get_next_available_stream_id(), data, end_stream=True)
+
+
+class ChatClient(Peer):
+    """Says what it is told to, and gathers what is said until it has heard `expected` messages."""
+
+    expected = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.incoming: dict[int, bytes] = {}
+        self.heard: list[bytes] = []
+        self.heard_all = asyncio.Event()
+
+    def quic_event_received(self, event: QuicEvent) -> None:
+        super().quic_event_received(event)
+        if self.end is event:
+            self.heard_all.set()
+
+    def stream_data_received(self, event: StreamDataReceived) -> None:
+        if event.stream_id % 4 == 0:
+            return  # the server ends its direction of a stream that this client opened
+        self.incoming[event.stream_id] = self.incoming.get(event.stream_id, b"") + event.data
+        if event.end_stream:
+            self._quic.send_stream_data(event.stream_id, b"", end_stream=True)
+            self.heard.append(self.incoming.pop(event.stream_id))
+            report(event="heard", message=self.heard[-1].hex())
+            if len(self.heard) == self.expected:
+                self.heard_all.set()
+
+
+class Client(Peer):
+    """Runs several transfers at once and waits for all of them."""
+
+    latest: ClassVar[Client]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        Client.latest = self
         self.requesters: dict[int, Requester] = {}
         self.failure: str | None = None
         self.idle = asyncio.Event()
@@ -151,7 +216,8 @@ async def run_server(options: argparse.Namespace) -> None:
     """Serve until standard input ends."""
     settings = configuration(options, is_client=False)
     settings.load_cert_chain(options.cert, options.key)
-    server = await serve("127.0.0.1", 0, configuration=settings, create_protocol=Server, retry=options.retry)
+    protocol = ChatServer if options.chat else Server
+    server = await serve("127.0.0.1", 0, configuration=settings, create_protocol=protocol)
     transport = server._transport
     assert transport is not None
     report(event="listening", port=transport.get_extra_info("sockname")[1])
@@ -174,9 +240,25 @@ async def run_client(options: argparse.Namespace) -> None:
             unfinished = len(protocol.requesters)
             protocol.close(options.close_code, options.close_reason)
     except ConnectionError:
-        report(event="failed")
+        report(event="failed", **Client.latest.description())
         return
     report(event="done", failure=protocol.failure, unfinished_streams=unfinished, **protocol.description())
+
+
+async def run_chat_client(options: argparse.Namespace) -> None:
+    """Say everything at once, hear what is expected, leave."""
+    settings = configuration(options, is_client=True)
+    settings.load_verify_locations(options.ca)
+    async with connect(options.host, options.port, configuration=settings, create_protocol=ChatClient) as protocol:
+        assert isinstance(protocol, ChatClient)
+        protocol.expected = options.expect
+        report(event="connected", **protocol.description())
+        for message in options.say:
+            stream_id = protocol._quic.get_next_available_stream_id()
+            protocol._quic.send_stream_data(stream_id, bytes.fromhex(message), end_stream=True)
+        protocol.transmit()
+        await protocol.heard_all.wait()
+    report(event="done", **protocol.description())
 
 
 def main() -> None:
@@ -190,18 +272,23 @@ def main() -> None:
     server = commands.add_parser("serve", parents=[common])
     server.add_argument("--cert", required=True)
     server.add_argument("--key", required=True)
-    server.add_argument("--retry", action="store_true")
+    server.add_argument("--chat", action="store_true")
     server.set_defaults(run=run_server)
-    client = commands.add_parser("fetch", parents=[common])
-    client.add_argument("host")
-    client.add_argument("port", type=int)
-    client.add_argument("--ca", required=True)
+    towards = argparse.ArgumentParser(add_help=False, parents=[common])
+    towards.add_argument("host")
+    towards.add_argument("port", type=int)
+    towards.add_argument("--ca", required=True)
+    client = commands.add_parser("fetch", parents=[towards])
     client.add_argument("--streams", type=int, default=1)
     client.add_argument("--upload", type=int, default=1000)
     client.add_argument("--download", type=int, default=1000)
     client.add_argument("--close-code", type=int, default=0)
     client.add_argument("--close-reason", default="")
     client.set_defaults(run=run_client)
+    talker = commands.add_parser("talk", parents=[towards])
+    talker.add_argument("--say", nargs="*", default=[], metavar="HEX")
+    talker.add_argument("--expect", type=int, required=True)
+    talker.set_defaults(run=run_chat_client)
     options = parser.parse_args()
     asyncio.run(options.run(options))
 
