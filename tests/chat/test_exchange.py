@@ -1,0 +1,175 @@
+"""Messages over a connection: each as soon as it is complete, each stream's credit given back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from chat.exchange import MAX_HALF_OPEN, MAX_REFUSED, ErrorCode, Inbox, Outbox, chat_config
+from chat.message import MAX_MESSAGE_SIZE, Message
+from quicmini import ApplicationError, Config, Connection, Listener, Stream, StreamReset, StreamStopped
+from tests.chat.conftest import Connector
+
+MIB = 1024 * 1024
+
+Pair = tuple[Connection, Connection]
+
+
+def raw(text: str) -> bytes:
+    return Message("zoe", text).encode()
+
+
+def write_until_stopped(stream: Stream) -> None:
+    with pytest.raises(StreamStopped):
+        stream.sendall(bytes(4 * MIB))  # more than the peer lets anyone send unread
+
+
+def texts(connection: Connection) -> Iterator[str]:
+    return (message.text for message in Inbox(connection))
+
+
+def test_each_message_is_received_as_soon_as_it_is_complete(pair: Pair) -> None:
+    """Of three streams the first has only half its message, the second its message without the end."""
+    client, server = pair
+    first, second, third = (client.open_stream() for _ in range(3))
+    first.sendall(raw("first")[:-5])
+    second.sendall(raw("second"))
+    third.sendall(raw("third"), end_stream=True)
+    received = texts(server)
+    assert {next(received), next(received)} == {"second", "third"}
+    first.sendall(raw("first")[-5:])
+    assert next(received) == "first"
+
+
+def test_a_message_in_many_pieces(pair: Pair) -> None:
+    client, server = pair
+    stream = client.open_stream()
+    for byte in raw("piece by piece"):
+        stream.sendall(bytes([byte]))
+    assert next(texts(server)) == "piece by piece"
+
+
+def test_the_longest_message(pair: Pair) -> None:
+    client, server = pair
+    Outbox(client).send(raw("x" * (MAX_MESSAGE_SIZE - 100)))
+    assert next(texts(server)) == "x" * (MAX_MESSAGE_SIZE - 100)
+
+
+def test_messages_go_both_ways_at_once(pair: Pair) -> None:
+    client, server = pair
+    Outbox(client).send(raw("to the server"))
+    Outbox(server).send(raw("to the client"))
+    assert next(texts(client)) == "to the client"
+    assert next(texts(server)) == "to the server"
+
+
+def test_both_directions_of_a_stream_are_ended(pair: Pair) -> None:
+    """So the peer's credit comes back: whoever sent the message hears the end of the other direction."""
+    client, server = pair
+    ended, endless = client.open_stream(), client.open_stream()
+    ended.sendall(raw("a"), end_stream=True)
+    received = texts(server)
+    assert next(received) == "a"
+    endless.sendall(raw("b"))
+    assert next(received) == "b"
+    assert ended.recv(1) == b""
+    assert endless.recv(1) == b""
+    write_until_stopped(endless)  # nobody reads what may come after the message
+
+
+def test_stream_credit_is_waited_for(listener: Listener, connector: Connector) -> None:
+    """A client that allows one stream at a time: the next message waits until the one before has been received."""
+    client = connector(Config(max_streams_bidi=1))
+    server = listener.accept()
+    outbox = Outbox(server)
+    received = texts(client)
+    for number in range(MAX_HALF_OPEN + 2):
+        outbox.send(raw(str(number)))
+        assert next(received) == str(number)
+
+
+def test_a_peer_that_never_ends_its_direction_is_asked_to(listener: Listener, connector: Connector) -> None:
+    """Go's seed of this chat may read a message and forget the stream, which its stack ends when it is asked to."""
+    client = connector(Config(max_streams_bidi=2))
+    outbox = Outbox(listener.accept())
+    streams = []
+    for text in ("0", "1"):
+        outbox.send(raw(text))
+        streams.append(client.accept_stream())
+        assert streams[-1].recv(MAX_MESSAGE_SIZE) == raw(text)
+        assert streams[-1].recv(1) == b""
+    sending = threading.Thread(target=outbox.send, args=(raw("2"),))
+    sending.start()
+    for stream in streams:
+        write_until_stopped(stream)
+    assert client.accept_stream().recv(MAX_MESSAGE_SIZE) == raw("2")
+    sending.join()
+
+
+def test_a_peer_that_stops_reading_a_message_gets_the_next(pair: Pair) -> None:
+    client, server = pair
+    outbox = Outbox(client)
+    outbox.send(raw("unwanted"))
+    server.accept_stream().stop_sending(7)
+    outbox.send(raw("wanted"))
+    stream = server.accept_stream()
+    assert stream.recv(MAX_MESSAGE_SIZE) == raw("wanted")
+
+
+class TestRefusal:
+    @pytest.mark.parametrize(
+        ("data", "reason"),
+        [
+            (b"", "ended after 0 bytes, inside a message"),
+            (raw("x")[:-1], "inside a message"),
+            (raw("x") + b"more", "4 bytes behind the message"),
+            (b"GET / HTTP/1.1\r\n\r\n", ""),
+            (b"\xfd\x02\x00\x00" + bytes(MAX_MESSAGE_SIZE), "more than 65536 bytes"),
+        ],
+    )
+    def test_what_is_no_message_is_refused(
+        self, pair: Pair, caplog: pytest.LogCaptureFixture, data: bytes, reason: str
+    ) -> None:
+        client, server = pair
+        receiving = threading.Thread(target=lambda: next(texts(server)))
+        receiving.start()
+        stream = client.open_stream()
+        stream.sendall(data, end_stream=True)
+        with pytest.raises(StreamReset) as refusal:
+            stream.recv(1)
+        assert refusal.value.error_code == ErrorCode.NO_MESSAGE
+        assert caplog.messages[0].startswith(f"no message from 127.0.0.1:{client.local_address[1]}: ")
+        assert reason in caplog.messages[0]
+        Outbox(client).send(raw("next"))
+        receiving.join()
+
+    def test_a_stream_that_is_reset_is_none(self, pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+        client, server = pair
+        stream = client.open_stream()
+        stream.sendall(raw("x")[:-1])
+        stream.reset(5)
+        Outbox(client).send(raw("next"))
+        assert next(texts(server)) == "next"
+        assert stream.recv(1) == b""
+        assert caplog.messages == []
+
+    def test_a_peer_that_sends_no_messages_is_told_to_go(self, pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.CRITICAL)
+        client, server = pair
+        for _ in range(MAX_REFUSED):
+            client.open_stream().sendall(b"?", end_stream=True)
+        with pytest.raises(ApplicationError) as end:
+            next(texts(server))
+        assert end.value.error_code == ErrorCode.NO_MESSAGE
+        with pytest.raises(ApplicationError, match="16 streams carried no message") as end:
+            client.accept_stream()
+        assert end.value.remote
+
+
+def test_signs_of_life_come_twice_in_an_idle_timeout() -> None:
+    config = chat_config(30.0)
+    assert config.idle_timeout == 30.0
+    assert config.keep_alive_interval == 15.0
