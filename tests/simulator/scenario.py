@@ -49,7 +49,7 @@ class Scenario:
     loss, duplicate, corrupt: probabilities. delay, jitter: seconds one way. bandwidth: bits a second, 0: no limit;
     queue: bytes before the bottleneck. noise: forged datagrams a second towards each side. streams: of each type,
     opened by each side; size: the most bytes on each. window: flow control, bytes; lazy: slow readers. max_streams: the
-    limit for streams of each type open at once.
+    limit for streams of each type open at once. aborts: how likely a direction of a stream is given up by either end.
     """
 
     seed: int
@@ -65,6 +65,7 @@ class Scenario:
     size: int = 20_000
     window: int = 1_000_000
     max_streams: int = 100
+    aborts: float = 0.0
     lazy: bool = False
 
     @classmethod
@@ -90,6 +91,7 @@ class Scenario:
             window=choose.choice((2_000, 20_000, 1_000_000)),
             max_streams=choose.choice((1, 3, 100)),
             lazy=choose.random() < 0.3,
+            aborts=round(choose.choice((0.0, 0.0, 0.0, choose.random())), 3),
         )
 
     def command(self) -> str:
@@ -142,7 +144,7 @@ class _Simulation:
         self.clock = Clock()
         self.start = self.clock.now
         self.trace = trace
-        self.plan = Plan(scenario.seed, scenario.streams, scenario.size)
+        self.plan = Plan(scenario.seed, scenario.streams, scenario.size, scenario.aborts)
         self.config = Config(
             idle_timeout=IDLE_TIMEOUT,
             max_data=2 * scenario.window,

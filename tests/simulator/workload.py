@@ -1,4 +1,4 @@
-"""What the applications do: open streams of both types from both sides, send, read, and check every byte."""
+"""What the applications do: open streams of both types from both sides, send, read, abandon, and check every byte."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from quicmini.connection.events import (
     StreamOpened,
     StreamReadable,
 )
+from quicmini.errors import StreamReset, StreamStopped
 from tests.simulator.checks import Violation
 
 __all__ = ["Application", "Plan"]
@@ -25,12 +26,13 @@ class Plan:
     """Which streams there are, and what flows on them: both sides know it, so both can check.
 
     streams: how many of each type each side opens. size: the most bytes on a stream in one direction; about one in
-    eight carries none.
+    eight carries none. aborts: how likely the sender resets a direction, and how likely the receiver stops it, midway.
     """
 
     seed: int
     streams: int
     size: int
+    aborts: float = 0.0
 
     def opened_by(self, *, is_client: bool, unidirectional: bool) -> list[int]:
         """The stream IDs that one side opens, in order (RFC 9000 §2.1)."""
@@ -56,20 +58,41 @@ class Plan:
             known = self._contents[stream_id, from_client] = choose.randbytes(size)
         return known
 
+    def aborted_at(self, who: str, stream_id: int, *, from_client: bool) -> int | None:
+        """After how many bytes the "sender" or the "receiver" gives a direction up; None: it does not."""
+        choose = random.Random(f"{self.seed} {stream_id} {from_client} {who}")
+        return choose.randint(0, self.size) if choose.random() < self.aborts else None
+
+
+RESET, STOP = 1000, 2000  # application error codes: plus the stream's ID
+
 
 class _Outgoing:
     """One direction of a stream: what is left to write."""
 
-    def __init__(self, content: bytes) -> None:
-        self.content = content
+    def __init__(self, plan: Plan, stream_id: int, *, from_client: bool) -> None:
+        self.content = plan.content(stream_id, from_client=from_client)
         self.offset = 0
         self.finished = False
+        self._stream_id = stream_id
+        self._reset_at = plan.aborted_at("sender", stream_id, from_client=from_client)
+        self._may_be_stopped = plan.aborted_at("receiver", stream_id, from_client=from_client) is not None
 
-    def write(self, connection: Connection, stream_id: int, at_most: int) -> None:
+    def write(self, connection: Connection, at_most: int) -> None:
         while not self.finished:
+            if self._reset_at is not None and self.offset >= self._reset_at:
+                connection.reset_stream(self._stream_id, RESET + self._stream_id)
+                self.finished = True
+                return
             data = self.content[self.offset : self.offset + at_most]
             last = self.offset + len(data) == len(self.content)
-            taken = connection.write_stream(stream_id, data, last)
+            try:
+                taken = connection.write_stream(self._stream_id, data, last)
+            except StreamStopped as stopped:
+                if not self._may_be_stopped or stopped.error_code != STOP + self._stream_id:
+                    raise Violation(f"stream {self._stream_id} was stopped by nobody: {stopped}") from stopped
+                self.finished = True
+                return
             self.offset += taken
             if taken < len(data):
                 return
@@ -96,6 +119,7 @@ class Application:
         self._offsets: dict[int, int] = {}
         self._readable: dict[int, None] = {}
         self._to_read = plan.incoming(is_client=is_client)
+        self._stopped: set[int] = set()
         self.connected = False
         self.terminations = 0
         self.finished_streams: set[int] = set()
@@ -123,7 +147,8 @@ class Application:
         elif isinstance(event, StreamOpened):
             self._on_opened(event.stream_id)
         elif isinstance(event, StreamReadable):
-            self._readable[event.stream_id] = None
+            if event.stream_id not in self._stopped:
+                self._readable[event.stream_id] = None
         elif isinstance(event, StreamFinished):
             if event.stream_id in self.finished_streams:
                 raise Violation(f"stream {event.stream_id} finished twice")
@@ -138,14 +163,14 @@ class Application:
             self._send_on(stream_id)
 
     def _send_on(self, stream_id: int) -> None:
-        self._outgoing[stream_id] = _Outgoing(self._plan.content(stream_id, from_client=self._is_client))
+        self._outgoing[stream_id] = _Outgoing(self._plan, stream_id, from_client=self._is_client)
 
     def run(self) -> bool:
         """Do what can be done now. True: there is more to read, later."""
         if self.connected:
             self._open()
             for stream_id, outgoing in list(self._outgoing.items()):
-                outgoing.write(self._connection, stream_id, self._choose.randint(1, 20_000))
+                outgoing.write(self._connection, self._choose.randint(1, 20_000))
                 if outgoing.finished:
                     del self._outgoing[stream_id]
         for stream_id in list(self._readable):
@@ -165,17 +190,38 @@ class Application:
                     self._offsets[stream_id] = 0
 
     def _read(self, stream_id: int) -> None:
+        stop_at = self._plan.aborted_at("receiver", stream_id, from_client=not self._is_client)
         while True:
-            data = self._connection.read_stream(stream_id, self._choose.randint(1, 10_000))
+            if stop_at is not None and self._offsets[stream_id] >= stop_at and stream_id in self._to_read:
+                self._connection.stop_sending(stream_id, STOP + stream_id)
+                self._stopped.add(stream_id)
+                self._leave(stream_id)
+                return
+            try:
+                data = self._connection.read_stream(stream_id, self._choose.randint(1, 10_000))
+            except StreamReset as reset:
+                self._check_reset(stream_id, reset)
+                self._leave(stream_id)
+                return
             if data is None:
                 del self._readable[stream_id]
                 return
             self._check(stream_id, data)
             if not data:
-                del self._readable[stream_id]
+                self._leave(stream_id)
                 return
             if self._lazy:
                 return
+
+    def _leave(self, stream_id: int) -> None:
+        """Nothing more will be read here."""
+        del self._readable[stream_id]
+        self._to_read.remove(stream_id)
+
+    def _check_reset(self, stream_id: int, reset: StreamReset) -> None:
+        reset_at = self._plan.aborted_at("sender", stream_id, from_client=not self._is_client)
+        if reset_at is None or self._offsets[stream_id] > reset_at or reset.error_code != RESET + stream_id:
+            raise Violation(f"stream {stream_id} was reset by nobody: {reset}")
 
     def _check(self, stream_id: int, data: bytes) -> None:
         content = self._plan.content(stream_id, from_client=not self._is_client)
@@ -185,7 +231,5 @@ class Application:
         if data != content[start : start + len(data)]:
             raise Violation(f"stream {stream_id}: wrong bytes at offset {start}")
         self._offsets[stream_id] = start + len(data)
-        if not data:
-            if start != len(content):
-                raise Violation(f"stream {stream_id} ended after {start} bytes of {len(content)}")
-            self._to_read.remove(stream_id)
+        if not data and start != len(content):
+            raise Violation(f"stream {stream_id} ended after {start} bytes of {len(content)}")
