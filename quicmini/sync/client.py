@@ -86,16 +86,17 @@ def _open(family: int, remote: Address, settings: ClientSettings, config: Config
         endpoint = Endpoint(config, random=os.urandom)
         core = endpoint.connect(udp.remote_address, settings, monotonic())
         loop = Loop(udp, endpoint, name=f"quicmini client {remote[0]}:{remote[1]}")
+        driver = Driver(core, loop)
+        loop.add(driver)
+        loop.close()  # with its only connection
+        with driver.lock:
+            driver.flush()
+        loop.start()
     except BaseException:
         udp.close()
         raise
-    driver = Driver(core, loop)
-    loop.add(driver)
-    loop.close()  # with its only connection
-    loop.start()
     try:
         with driver.lock:
-            driver.flush()
             while not driver.established:
                 driver.check()
                 if driver.network_error is not None:

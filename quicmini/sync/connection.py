@@ -24,8 +24,9 @@ _FAILED = 1
 class Connection:
     """A QUIC connection whose handshake is complete: from `connect`, or from `Listener.accept`.
 
-    Any thread may use it. Once it is over, every call that needs it raises a `ConnectionClosed`: `ConnectionClosedOK`
-    if it was closed with error code 0, otherwise an exception that names the code, the reason and the side.
+    Any thread may use it. One that is not closed lives on, unused, until its idle timeout. Once it is over, every call
+    that needs it raises a `ConnectionClosed`: `ConnectionClosedOK` if it was closed with error code 0, otherwise an
+    exception that names the code, the reason and the side.
     As a context manager it closes itself: with error code 0 after delivering what was written, or at once with error
     code 1 if the block ends with an exception.
     """

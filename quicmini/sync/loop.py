@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import select
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from typing import Any, Protocol
 from quicmini.connection.connection import Connection as Core
 from quicmini.connection.endpoint import Endpoint
 from quicmini.connection.state import Address, Transmit
+from quicmini.sync.alarm import Alarm
 from quicmini.sync.udp import UdpSocket
 
 __all__ = ["Arrivals", "Driven", "Loop"]
@@ -87,11 +87,12 @@ class Loop:
         self._asleep_until = _AWAKE
         self._backlog: deque[Transmit] = deque()
         self._blocked: set[Driven] = set()
-        self._wake_receiver, self._wake_sender = socket.socketpair()
-        self._wake_receiver.setblocking(False)
-        self._wake_sender.setblocking(False)
+        self._alarm = Alarm()
+        # A descriptor that is closed may be somebody else's a moment later: nobody rings then.
+        self._alarm_lock = threading.Lock()
+        self._ended = False
         self._poll = select.poll()
-        self._fds = (udp.fileno(), self._wake_receiver.fileno())
+        self._fds = (udp.fileno(), self._alarm.fileno())
         for fd in self._fds:
             self._poll.register(fd, select.POLLIN)
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -118,10 +119,9 @@ class Loop:
 
     def wake(self) -> None:
         """Have the thread look at its state again."""
-        try:
-            self._wake_sender.send(b"\0")
-        except OSError:
-            pass  # full: it will wake up anyway; closed: it has ended
+        with self._alarm_lock:
+            if not self._ended:
+                self._alarm.ring()
 
     # Called by the connections, from any thread, with the connection's lock held.
 
@@ -171,8 +171,10 @@ class Loop:
             while not self._is_done():
                 self._turn()
         finally:
-            for sock in (self.udp, self._wake_sender, self._wake_receiver):
-                sock.close()
+            self.udp.close()
+            with self._alarm_lock:
+                self._ended = True
+                self._alarm.close()
 
     def _is_done(self) -> bool:
         return self._end_at is not None and (
@@ -184,12 +186,14 @@ class Loop:
             ready = self._wait()
             udp, wake = self._fds
             if wake in ready:
-                self._take_wakeups()
+                self._alarm.clear()
             if self._backlog:
                 self._send_backlog()
             if udp in ready:
                 self._receive()
             self._run_timers()
+            if self.udp.error is not None:
+                self._report_unreachable(self.udp.error)
         except Exception:
             # One connection's errors are dealt with in `_serve`; the thread outlives every other one as well.
             logger.exception("unexpected error in the I/O thread of %s", self.udp.local_address)
@@ -217,12 +221,6 @@ class Loop:
         self._poll.modify(udp, select.POLLIN | select.POLLOUT if self._backlog else select.POLLIN)
         return [fd for fd, _ in self._poll.poll(seconds * 1000)]
 
-    def _take_wakeups(self) -> None:
-        try:
-            self._wake_receiver.recv(4096)
-        except BlockingIOError:
-            pass
-
     def _receive(self) -> None:
         """Route what has arrived. Each connection gets its whole batch at once, and decides on one ACK for it."""
         now = monotonic()
@@ -237,10 +235,11 @@ class Loop:
             driver = self._driven.get(core) or self._adopted(core)
             if driver is not None:
                 self._serve(driver, partial(driver.receive, batch))
-        error = self.udp.error
-        if error is not None:
-            self.udp.error = None
-            for driver in self.drivers() if self._adopt is None else ():
+
+    def _report_unreachable(self, error: OSError) -> None:
+        self.udp.error = None
+        if self._adopt is None:  # a listener's socket does not say whom the error is about
+            for driver in self.drivers():
                 driver.unreachable(error)
 
     def _adopted(self, core: Core) -> Driven | None:

@@ -9,20 +9,24 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-import struct
 import sys
 from typing import Any
 
 from quicmini.connection.state import Address, Transmit
+from quicmini.sync.controls import (
+    CONTROL_SPACE,
+    SOL_UDP,
+    UDP_GRO,
+    UDP_SEGMENT,
+    Control,
+    ask_for_local_address,
+    parse_controls,
+    segment_control,
+)
 
 __all__ = ["UdpSocket"]
 
 logger = logging.getLogger("quicmini")
-
-# <linux/udp.h>; the socket module has no names for them.
-SOL_UDP = 17
-UDP_SEGMENT = 103
-UDP_GRO = 104
 
 # <linux/in.h>, <linux/in6.h>. PROBE: set "don't fragment" and ignore the kernel's own guess of the path MTU.
 IP_MTU_DISCOVER = 10
@@ -43,27 +47,31 @@ SOCKET_BUFFER = 4 * 1024 * 1024  # bytes: more than a connection's receive windo
 GSO_LASTING = frozenset({errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOPROTOOPT})
 GSO_ERRORS = GSO_LASTING | {errno.EMSGSIZE}
 # What ICMP says about the peer of a connected socket; the error is reported by whichever call comes next.
-UNREACHABLE = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
-
-CONTROL_SPACE = socket.CMSG_SPACE(4)
+ICMP_ERRORS = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
+# Errors that will come again, unlike a full queue (ENOBUFS) or a datagram that was too large (EMSGSIZE).
+UNREACHABLE = ICMP_ERRORS | {errno.EACCES, errno.EPERM, errno.EADDRNOTAVAIL}
 
 
 class UdpSocket:
     """A non-blocking UDP socket.
 
-    gso, gro: whether bursts are sent and received. local_address: (host, port). error: the last ICMP error or failed
-    send, for the owner to take (set it to None); a UDP sender otherwise treats those as loss (RFC 9000 §14.2.1).
+    gso, gro: whether bursts are sent and received. local_address: (host, port). error: the last sign that the peer
+    cannot be reached, for the owner to take (set it to None); for the connection it is loss like any other.
+    On a socket that is bound to all of the host's addresses, a source has the one that was used as its last item, and
+    what is sent to it comes from there: the peer would not know another address of this host.
     """
 
     def __init__(self, sock: socket.socket, *, connected: bool) -> None:
         sock.setblocking(False)
         self._sock = sock
         self._connected = connected
-        self._segment_control: dict[int, list[tuple[int, int, bytes]]] = {}
+        self._segment_controls: dict[int, Control] = {}
         self.gso = _supports_gso(sock)
         self.gro = _try_option(sock, SOL_UDP, UDP_GRO, 1)
         self.error: OSError | None = None
         self.local_address: tuple[str, int] = sock.getsockname()[:2]
+        if self.local_address[0] in ("0.0.0.0", "::"):
+            ask_for_local_address(sock)
         _forbid_fragments(sock)
         _enlarge_buffers(sock)
 
@@ -118,7 +126,13 @@ class UdpSocket:
                 self._note(error)
                 continue
             room -= len(data)
-            datagrams = _split(data, control) if control else [data]
+            datagrams = [data]
+            if control:
+                size, answer = parse_controls(control)
+                if 0 < size < len(data):
+                    datagrams = [data[i : i + size] for i in range(0, len(data), size)]
+                if answer is not None:
+                    source = (*source, answer)
             if source == last:
                 batch[-1][1].extend(datagrams)
             else:
@@ -160,39 +174,38 @@ class UdpSocket:
         return rest
 
     def _sendmsg(self, piece: bytes, segment_size: int, destination: Address) -> None:
-        control = self._control(segment_size) if len(piece) > segment_size else ()
-        address = () if self._connected else (0, destination)
+        control: tuple[Control, ...] = ()
+        if len(piece) > segment_size:
+            control = (self._segment_control(segment_size),)
+        if self._connected:
+            address: tuple[Any, ...] = ()
+        elif type(destination[-1]) is tuple:
+            control = (*control, destination[-1])
+            address = (0, destination[:-1])
+        else:
+            address = (0, destination)
         try:
             self._sock.sendmsg((piece,), control, *address)
         except OSError as error:
-            if error.errno not in UNREACHABLE or not self._connected:
+            if error.errno not in ICMP_ERRORS or not self._connected:
                 raise
             # The error of an earlier datagram, reported instead of sending this one.
             self._note(error)
             self._sock.sendmsg((piece,), control, *address)
 
-    def _control(self, segment_size: int) -> list[tuple[int, int, bytes]]:
-        control = self._segment_control.get(segment_size)
+    def _segment_control(self, size: int) -> Control:
+        control = self._segment_controls.get(size)
         if control is None:
             # A connection uses few sizes, but a listener has many connections.
-            if len(self._segment_control) >= 64:
-                self._segment_control.clear()
-            control = self._segment_control[segment_size] = [(SOL_UDP, UDP_SEGMENT, struct.pack("=H", segment_size))]
+            if len(self._segment_controls) >= 64:
+                self._segment_controls.clear()
+            control = self._segment_controls[size] = segment_control(size)
         return control
 
     def _note(self, error: OSError) -> None:
         logger.debug("UDP socket %s: %s", self.local_address, error)
-        self.error = error
-
-
-def _split(data: bytes, control: list[tuple[int, int, bytes]]) -> list[bytes]:
-    """The datagrams of a burst that GRO put together: all of one size but the last."""
-    for level, kind, value in control:
-        if level == SOL_UDP and kind == UDP_GRO:
-            size = int.from_bytes(value[:4], sys.byteorder)
-            if 0 < size < len(data):
-                return [data[i : i + size] for i in range(0, len(data), size)]
-    return [data]
+        if error.errno in UNREACHABLE:
+            self.error = error
 
 
 def _supports_gso(sock: socket.socket) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -83,6 +84,15 @@ def test_a_closed_port_is_refused_at_once(closed_port: Address) -> None:
 def test_nobody_answers(silent: socket.socket) -> None:
     with pytest.raises(TimeoutError, match="handshake"):
         connect(silent.getsockname(), alpn_protocols=[ALPN], open_timeout=0.05)
+
+
+def test_a_firewall_on_this_host_is_noticed_at_once(silent: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise PermissionError(errno.EPERM, "the firewall says no")
+
+    monkeypatch.setattr("quicmini.sync.udp.UdpSocket._sendmsg", refuse)
+    with pytest.raises(PermissionError):
+        connect(silent.getsockname(), alpn_protocols=[ALPN], open_timeout=1000)
 
 
 def test_an_unknown_host() -> None:

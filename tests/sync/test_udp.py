@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from quicmini.connection.state import Transmit
-from quicmini.sync import udp
+from quicmini.sync import controls, udp
 from quicmini.sync.udp import UdpSocket
 from tests.sync.helpers import PATIENCE
 
@@ -94,7 +94,7 @@ def test_a_burst_arrives_as_the_datagrams_that_it_is(
 ) -> None:
     client.gso = client.gso and gso
     if not gro:
-        server._sock.setsockopt(udp.SOL_UDP, udp.UDP_GRO, 0)
+        server._sock.setsockopt(controls.SOL_UDP, controls.UDP_GRO, 0)
     payload, datagrams = burst(count, last=last)
     assert client.send(Transmit(payload, 1200, server.local_address)) is None
     assert receive(server, count) == datagrams
@@ -222,6 +222,25 @@ def test_dual_stack_and_ipv6() -> None:
     finally:
         for sock in [server, *clients]:
             sock.close()
+
+
+@pytest.mark.parametrize(("family", "wildcard"), [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")])
+def test_answers_come_from_the_address_that_was_asked(family: int, wildcard: str) -> None:
+    """A host has many addresses, and a connected client drops what comes from another one."""
+    server = UdpSocket.bind(family, (wildcard, 0))
+    client = UdpSocket.connect(socket.AF_INET, ("127.0.0.53", server.local_address[1]))
+    try:
+        for count in (1, 5):
+            payload, datagrams = burst(count)
+            assert client.send(Transmit(payload, 1200, client.remote_address)) is None
+            assert select.select([server], [], [], PATIENCE)[0]
+            [(source, received)] = server.receive()
+            assert received == datagrams
+            assert server.send(Transmit(payload, 1200, source)) is None
+            assert receive(client, count) == datagrams
+    finally:
+        server.close()
+        client.close()
 
 
 def test_an_address_in_use_is_an_os_error(server: UdpSocket) -> None:
