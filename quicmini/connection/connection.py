@@ -96,6 +96,7 @@ class Connection:
 
     def receive_datagrams(self, datagrams: list[bytes], source: Address, now: float) -> None:
         """Take in what arrived from `source`. Nothing in it raises."""
+        self._core.now = now
         self._receiver.receive_datagrams(datagrams, source, now)
 
     def datagrams_to_send(self, now: float) -> list[Transmit]:
@@ -105,17 +106,7 @@ class Connection:
     @property
     def wants_to_send(self) -> bool:
         """Whether `datagrams_to_send` may have something: cheap, and True rather than False in doubt."""
-        core = self._core
-        if not core.lifecycle.alive:
-            return core.lifecycle.close_pending
-        if core.streams.has_frames or core.in_handshake:
-            return True
-        return core.spaces[PacketNumberSpace.APPLICATION].acks.deadline is not None or self._sender.has_frames
-
-    @property
-    def has_frames(self) -> bool:
-        """Whether there is anything to send but an ACK, which can wait for its deadline."""
-        return self._core.lifecycle.alive and self._sender.has_frames
+        return self._sender.wants_to_send
 
     def next_timeout(self) -> float | None:
         """When to call `handle_timeout`, None for never."""
@@ -124,18 +115,21 @@ class Connection:
         if not lifecycle.alive:
             return lifecycle.deadline
         recovery = core.recovery
-        deadlines = [
-            core.idle.deadline(recovery.pto_base()),
+        earliest = core.idle.deadline(recovery.pto_base())
+        for deadline in (
             core.idle.keep_alive_deadline() if self._handshake.confirmed else None,
             recovery.timer(),
             self._sender.blocked_until,
             core.spaces[PacketNumberSpace.APPLICATION].acks.deadline,
-        ]
-        return min([deadline for deadline in deadlines if deadline is not None], default=None)
+        ):
+            if deadline is not None and (earliest is None or deadline < earliest):
+                earliest = deadline
+        return earliest
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due at `now`; harmless when called early."""
         core = self._core
+        core.now = now
         lifecycle = core.lifecycle
         if not lifecycle.alive:
             if lifecycle.deadline is not None and now >= lifecycle.deadline:

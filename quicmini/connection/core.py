@@ -30,7 +30,10 @@ Random = Callable[[int], bytes]
 
 
 class Core:
-    """One connection's parts. `original_destination_cid` is what the client's first Initial was sent to."""
+    """One connection's parts.
+
+    original_destination_cid: what the client's first Initial was sent to. now: the time of the last call from outside.
+    """
 
     __slots__ = (
         "config",
@@ -40,6 +43,7 @@ class Core:
         "is_client",
         "lifecycle",
         "local_cids",
+        "now",
         "original_destination_cid",
         "path",
         "ping_pending",
@@ -69,7 +73,7 @@ class Core:
         self.is_client = is_client
         self.version = VERSION_1
         self.random = random
-        self.created = now
+        self.created = self.now = now
         self.original_destination_cid = original_destination_cid
         self.local_cids = LocalCids(local_cid)
         self.remote_cids = RemoteCids(remote_cid)

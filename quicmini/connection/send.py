@@ -35,6 +35,9 @@ _MIN_ROOM = 32
 
 _PING = b"\x01"
 
+# Bound once: looking up a member of an enumeration costs as much as a small call.
+_INITIAL, _APPLICATION = PacketNumberSpace.INITIAL, PacketNumberSpace.APPLICATION
+
 
 class Sender:
     """Everything that happens to a datagram on its way out.
@@ -42,18 +45,18 @@ class Sender:
     blocked_until: when the pacer lets go of what could be sent but for it; None: nothing waits for the pacer.
     """
 
-    __slots__ = ("_core", "_handshake", "_owners", "blocked_until")
+    __slots__ = ("_core", "_crypto", "_handshake", "blocked_until")
 
     def __init__(self, core: Core, handshake: Handshake) -> None:
         self._core = core
         self._handshake = handshake
         self.blocked_until: float | None = None
-        # Who may have something to say in a 1-RTT packet, in the order in which it is said; streams come last.
-        self._owners = (handshake, core.path, core.remote_cids, core.spaces[PacketNumberSpace.APPLICATION].crypto)
+        self._crypto = core.spaces[_APPLICATION].crypto
 
     def datagrams_to_send(self, now: float) -> list[Transmit]:
         """All that may be sent at this moment."""
         core = self._core
+        core.now = now
         self.blocked_until = None
         if not core.lifecycle.alive:
             return self._closing_transmits()
@@ -64,22 +67,48 @@ class Sender:
                 return self._transmits(datagrams)
             datagrams.append(datagram)
         transmits = self._transmits(datagrams) if datagrams else []
-        while burst := self._burst(now):
+        while self._application_waits:
+            burst = self._burst(now)
+            if not burst:
+                break
             transmits += self._transmits(burst)
         return transmits
 
     @property
-    def has_frames(self) -> bool:
+    def wants_to_send(self) -> bool:
+        """Whether `datagrams_to_send` may have something: cheap, and True rather than False in doubt."""
+        core = self._core
+        if not core.lifecycle.alive:
+            return core.lifecycle.close_pending
+        return core.in_handshake or self._application_waits
+
+    @property
+    def _application_waits(self) -> bool:
+        core = self._core
+        due = core.spaces[_APPLICATION].acks.deadline
+        return (
+            (due is not None and due <= core.now) or self._has_frames or core.recovery.probes_wanted[_APPLICATION] > 0
+        )
+
+    @property
+    def _has_frames(self) -> bool:
         """Whether a 1-RTT packet would have anything but an ACK in it."""
         core = self._core
-        return core.streams.has_frames or core.ping_pending or any(owner.has_frames for owner in self._owners)
+        return (
+            core.streams.has_frames
+            or core.ping_pending
+            or core.path.has_frames
+            or core.remote_cids.has_frames
+            or self._handshake.has_frames
+            or self._crypto.has_frames
+        )
 
     # What goes into one packet
 
     def _write_packet(self, space: Space, builder: PacketBuilder, now: float, within_budget: bool) -> None:
         """ACK first, then what the space has to say, if congestion control or a probe lets it (RFC 9002 §7.5)."""
         core = self._core
-        application = space.number is PacketNumberSpace.APPLICATION
+        application = space.number is _APPLICATION
         # A server has 1-RTT keys early, but only a complete handshake tells whom it would be talking to.
         if application and not self._handshake.complete:
             return
@@ -88,7 +117,7 @@ class Sender:
             # Nothing of this level is in flight, so that no probe timeout will ever make room for it; and what is in
             # flight at other levels may have to wait for just this before the peer can acknowledge it.
             within_budget = True
-        waiting = probing or (within_budget and (self.has_frames if application else space.crypto.has_frames))
+        waiting = probing or (within_budget and (self._has_frames if application else space.crypto.has_frames))
         acks = space.acks
         due = acks.pending and (waiting or (acks.deadline is not None and acks.deadline <= now))
         if due and acks.write(builder, now) and acks.ping_due and within_budget:
@@ -109,7 +138,7 @@ class Sender:
         if core.ping_pending:
             core.ping_pending = False
             builder.add(_PING)
-        for owner in self._owners:
+        for owner in (self._handshake, core.path, core.remote_cids, self._crypto):
             if owner.has_frames:
                 owner.write_frames(builder)
         if core.streams.has_frames:
@@ -141,24 +170,24 @@ class Sender:
         last = plan[-1][0]
         datagram = b"".join([self._seal(*entry, padding if entry[0] is last else 0, now) for entry in plan])
         core.path.bytes_sent += len(datagram)
-        if core.is_client and last.number is not PacketNumberSpace.INITIAL:
+        if core.is_client and last.number is not _INITIAL:
             # The first Handshake packet ends the use of Initial keys (RFC 9001 §4.9.1).
-            core.discard_space(PacketNumberSpace.INITIAL)
+            core.discard_space(_INITIAL)
         return datagram
 
     def _padding(self, first: tuple[Space, PacketBuilder], size: int) -> int:
         """Bytes to add: a client's Initials, and a server's ack-eliciting ones, fill 1200 bytes (RFC 9000 §14.1)."""
         space, builder = first
-        expand = space.number is PacketNumberSpace.INITIAL and (self._core.is_client or builder.ack_eliciting)
+        expand = space.number is _INITIAL and (self._core.is_client or builder.ack_eliciting)
         return max(0, _INITIAL_DATAGRAM_SIZE - size) if expand else 0
 
     def _overhead(self, space: Space) -> int:
         """Bytes of a packet that are no frames."""
         core = self._core
         rest = len(core.remote_cids.current) + _pn_length(space) + Sealer.overhead
-        if space.number is PacketNumberSpace.APPLICATION:
+        if space.number is _APPLICATION:
             return 1 + rest
-        token_length = 1 if space.number is PacketNumberSpace.INITIAL else 0
+        token_length = 1 if space.number is _INITIAL else 0
         return _LONG_HEADER_BASE + token_length + len(core.local_cids.handshake_cid) + rest
 
     def _seal(self, space: Space, builder: PacketBuilder, padding: int, now: float) -> bytes:
@@ -180,7 +209,7 @@ class Sender:
     def _header(self, space: Space, packet_number: int, length: int) -> bytes:
         core = self._core
         destination, pn_length = core.remote_cids.current, _pn_length(space)
-        if space.number is PacketNumberSpace.APPLICATION:
+        if space.number is _APPLICATION:
             return encode_short_header(destination, packet_number, pn_length)
         source = core.local_cids.handshake_cid
         return encode_long_header(
@@ -203,7 +232,7 @@ class Sender:
     def _burst(self, now: float) -> list[bytes]:
         """As many packets as may go and as there is something to say, up to MAX_BURST; sealed together."""
         core = self._core
-        space = core.spaces[PacketNumberSpace.APPLICATION]
+        space = core.spaces[_APPLICATION]
         sealer = space.sealer
         if sealer is None:
             return []
@@ -238,7 +267,7 @@ class Sender:
             budget -= sent_size
             number += 1
         if not packets:
-            if budget < size <= recovery.window_room() and self.has_frames:
+            if budget < size <= recovery.window_room() and self._has_frames:
                 self.blocked_until = recovery.pacing_deadline(now)
             return []
         space.next_packet_number = number
@@ -271,9 +300,9 @@ class Sender:
         spaces = [space for space in core.spaces if space.sealer is not None]
         packets: list[bytes] = []
         for space in spaces:
-            application = space.number is PacketNumberSpace.APPLICATION
+            application = space.number is _APPLICATION
             payload = core.lifecycle.close_frame(application_data=application).encode()
-            if space is spaces[-1] and spaces[0].number is PacketNumberSpace.INITIAL:
+            if space is spaces[-1] and spaces[0].number is _INITIAL:
                 used = sum(map(len, packets)) + self._overhead(space) + len(payload)
                 payload += bytes(max(0, _INITIAL_DATAGRAM_SIZE - used))
             assert space.sealer is not None

@@ -120,7 +120,7 @@ class Driver:
 
     def after_read(self, stream_id: int) -> None:
         """Reading may grant the peer new credit (RFC 9000 §4.1), and finish the stream."""
-        if self.core.has_frames:
+        if self.core.wants_to_send:
             self.flush()
         else:
             self._tell()
