@@ -1,11 +1,13 @@
 """A deterministic network: the sans-I/O core under a virtual clock and a bad link, all drawn from one seed.
 
-    clock.py     virtual time: a heap of what is to happen
-    network.py   nodes that delay, lose, duplicate, reorder, corrupt and queue datagrams, in a chain
-    host.py      an endpoint and its connections: what the I/O thread does, without threads
-    workload.py  what the applications on both sides do, and whether the bytes are right
-    checks.py    what must hold at every moment of a run
-    scenario.py  one run: its settings, its seed, its trace
+    clock.py       virtual time: a heap of what is to happen
+    network.py     nodes that delay, lose, duplicate, reorder, corrupt and queue datagrams, in a chain
+    host.py        an endpoint and its connections: what the I/O thread does, without threads
+    workload.py    what the applications on both sides do, and whether the bytes are right
+    checks.py      what must hold at every moment of a run
+    noise.py       forged datagrams
+    scenario.py    the settings of one run, and the command that shows it
+    simulation.py  the run: both hosts and the network, from the first datagram to the last
 
 A run that fails says how to replay it: `python -m tests.simulator --seed 17 --loss 0.3`.
 """

@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 from tests.simulator.credentials import settings
-from tests.simulator.scenario import Result, Scenario, SimulationFailed, TraceLine, run
+from tests.simulator.scenario import Scenario
+from tests.simulator.simulation import Result, SimulationFailed, TraceLine, run
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,7 +40,7 @@ def summary(result: Result) -> str:
     """What the run came to."""
     return "\n".join(
         (
-            f"{result.scenario.command()}: intact after {result.seconds:.3f} virtual seconds",
+            f"{result.scenario.command()}: as it should be; the end began after {result.seconds:.3f} s",
             f"client: {result.client}",
             f"        ended with: {result.client_error}",
             f"server: {result.server}",

@@ -36,7 +36,8 @@ class Link:
     def service(self) -> None:
         """Events to the application, the application's work, datagrams to the network, the timer."""
         self._handle_events()
-        if self.application.run() and not self._reading_later:
+        alive = self.connection.error is None
+        if alive and self.application.run() and not self._reading_later:
             self._reading_later = True
             self.host.clock.at(self.host.clock.now + READ_PAUSE, self._read_on)
         self.transmit()

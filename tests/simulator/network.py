@@ -16,6 +16,7 @@ from typing import Any
 from tests.simulator.clock import Clock
 
 __all__ = [
+    "Blackhole",
     "Bottleneck",
     "Corrupt",
     "Datagram",
@@ -66,6 +67,20 @@ class Lose(Node):
 
     def receive(self, datagram: Datagram) -> None:
         (self._dropped if self._choose.random() < self._probability else self.pass_on)(datagram)
+
+
+class Blackhole(Node):
+    """Lets nothing through from one time to another."""
+
+    def __init__(self, clock: Clock, start: float, end: float, dropped: Sink) -> None:
+        super().__init__()
+        self._clock = clock
+        self._start = start
+        self._end = end
+        self._dropped = dropped
+
+    def receive(self, datagram: Datagram) -> None:
+        (self._dropped if self._start <= self._clock.now < self._end else self.pass_on)(datagram)
 
 
 class Duplicate(Node):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import re
 import subprocess
 import sys
@@ -10,8 +11,11 @@ import sys
 import pytest
 
 from quicmini.connection.endpoint import ClientSettings, ServerSettings
+from quicmini.connection.state import ConnectionStats
+from quicmini.errors import IdleTimeoutError
 from tests.simulator.credentials import settings
-from tests.simulator.scenario import Result, Scenario, SimulationFailed, TraceLine, run
+from tests.simulator.scenario import Scenario
+from tests.simulator.simulation import IDLE_TIMEOUT, Result, SimulationFailed, TraceLine, run
 
 Settings = tuple[ClientSettings, ServerSettings]
 
@@ -20,6 +24,12 @@ Settings = tuple[ClientSettings, ServerSettings]
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The TLS settings of all runs."""
     return settings(tmp_path_factory.mktemp("simulator"))
+
+
+def both(result: Result) -> tuple[ConnectionStats, ConnectionStats]:
+    """The counters of client and server."""
+    assert result.server is not None
+    return result.client, result.server
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -31,7 +41,7 @@ def test_any_mixture_of_faults(sides: Settings, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(1000, 1100))
 def test_thirty_percent_loss(sides: Settings, seed: int) -> None:
     result = run(Scenario(seed, loss=0.3), *sides)
-    assert result.client.packets_lost + result.server.packets_lost > 0
+    assert sum(side.packets_lost for side in both(result)) > 0
 
 
 @pytest.mark.parametrize("seed", range(2000, 2030))
@@ -59,22 +69,39 @@ def test_garbage_costs_nothing(sides: Settings, seed: int) -> None:
     noisy = run(dataclasses.replace(quiet, noise=1000.0), *sides)
     assert sum(line.what == "receives" for line in noisy.trace) > sum(line.what == "receives" for line in calm.trace)
     assert noisy.seconds < calm.seconds + 0.03
-    for side in (noisy.client, noisy.server):
+    for side in both(noisy):
         assert sum(side.packets_dropped.values()) > 20
         assert side.packets_lost == 0
         assert side.retransmitted_bytes == 0
 
 
+@pytest.mark.parametrize("seed", range(4000, 4050))
+def test_closed_at_any_time(sides: Settings, seed: int) -> None:
+    """RFC 9000 §10.2: in the handshake, in a transfer, with faults: both sides end, and know why."""
+    scenario = Scenario.drawn(seed)
+    run(dataclasses.replace(scenario, cut=random.Random(seed).uniform(0.001, 3.0)), *sides)
+
+
+@pytest.mark.parametrize("seed", range(5000, 5020))
+def test_a_network_that_vanishes(sides: Settings, seed: int) -> None:
+    """RFC 9000 §10.1: both sides give up after the idle timeout, and not much later."""
+    vanish = random.Random(seed).uniform(0.001, 0.3)
+    result = run(Scenario(seed, vanish=vanish), *sides)
+    assert isinstance(result.client_error, IdleTimeoutError)
+    assert result.server_error is None or isinstance(result.server_error, IdleTimeoutError)
+    assert IDLE_TIMEOUT <= result.trace[-1].time < IDLE_TIMEOUT + 5
+
+
 def test_a_link_is_filled(sides: Settings) -> None:
     """Congestion control comes near what the link carries, although the other direction is full, too."""
     result = run(Scenario(1, bandwidth=20e6, queue=100_000, size=1_000_000), *sides)
-    carried = max(result.client.bytes_sent, result.server.bytes_sent) * 8 / 20e6
+    carried = max(side.bytes_sent for side in both(result)) * 8 / 20e6
     assert result.seconds < 1.25 * carried
 
 
 def test_without_faults_nothing_is_lost_or_sent_twice(sides: Settings) -> None:
     result = run(Scenario(1, size=100_000), *sides)
-    for side in (result.client, result.server):
+    for side in both(result):
         assert side.packets_lost == 0
         assert side.retransmitted_bytes == 0
         assert side.packets_dropped == {}
@@ -109,6 +136,6 @@ def test_the_command_line_replays_the_run(sides: Settings) -> None:
     scenario = everything(7)
     result: Result = run(scenario, *sides)
     shown = command_line(scenario)
-    assert f"intact after {result.seconds:.3f} virtual seconds" in shown
+    assert f"as it should be; the end began after {result.seconds:.3f} s" in shown
     assert shown.count("\n") >= len(result.trace)
     assert f"{result.trace[-1].time:12.6f}  {result.trace[-1].host}" in shown
