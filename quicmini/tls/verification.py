@@ -193,8 +193,7 @@ def _check_issuers(chain: list[x509.Certificate], trust: TrustStore) -> None:
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    if issuer.subject != certificate.issuer:
-        return False
+    """Whether the names fit together, which is looked at first, and the signature too."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (*UNREADABLE, TypeError, InvalidSignature):

@@ -97,7 +97,7 @@ SERVER_HELLO_EXTENSIONS: dict[str, tuple[dict[int, bytes | None], Alert]] = {
     "malformed version": ({E.SUPPORTED_VERSIONS: b"\x03"}, Alert.DECODE_ERROR),
     "no key share": ({E.KEY_SHARE: None}, Alert.MISSING_EXTENSION),
     "a share of a group without one": ({E.KEY_SHARE: encode_share(23, b"\4" + bytes(64))}, Alert.ILLEGAL_PARAMETER),
-    "a share of an unknown group": ({E.KEY_SHARE: encode_share(GREASE, b"x")}, Alert.ILLEGAL_PARAMETER),
+    "a share of an unknown group": ({E.KEY_SHARE: encode_share(GREASE, b"\x09" + bytes(31))}, Alert.ILLEGAL_PARAMETER),
     "a short share": ({E.KEY_SHARE: encode_share(29, bytes(31))}, Alert.ILLEGAL_PARAMETER),
     "a share that gives zero": ({E.KEY_SHARE: encode_share(29, bytes(32))}, Alert.ILLEGAL_PARAMETER),
     "malformed share": ({E.KEY_SHARE: b"\0\x1d\0\0"}, Alert.DECODE_ERROR),
