@@ -9,9 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from quicmini import ApplicationError, Config, ConnectionClosed, ConnectionClosedOK, IdleTimeoutError
-from quicmini.connection.connection import Connection as Core
-from quicmini.connection.state import Address
+from quicmini import ApplicationError, Config, ConnectionClosedOK, IdleTimeoutError
 from tests.sync.helpers import PATIENCE, Pair, drain, in_thread, until, waiters
 
 
@@ -145,29 +143,6 @@ def test_keep_alive_outlives_the_idle_timeout(make_pair: Callable[..., Pair]) ->
         waiting.result(0.7)
     pair.server.open_stream().sendall(b"x")
     waiting.result(PATIENCE)
-
-
-def test_an_unexpected_error_ends_one_connection(
-    make_pair: Callable[..., Pair], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    pair = make_pair()
-    receive = Core.receive_datagrams
-
-    def receive_or_break(self: Core, datagrams: list[bytes], source: Address, now: float) -> None:
-        if self is pair.server._driver.core:
-            raise RuntimeError("a bug")
-        receive(self, datagrams, source, now)
-
-    monkeypatch.setattr(Core, "receive_datagrams", receive_or_break)
-    waiting = in_thread(pair.server.accept_stream)
-    pair.client.open_stream().sendall(b"x")
-    error = waiting.exception(PATIENCE)
-    assert isinstance(error, ConnectionClosed)
-    assert "INTERNAL_ERROR" in str(error)
-    with pytest.raises(ConnectionClosed, match="the peer closed the connection: INTERNAL_ERROR"):
-        pair.client.accept_stream(PATIENCE)
-    assert "a bug" in caplog.text
-    assert pair.listener._loop.thread.is_alive()
 
 
 def test_no_thread_and_no_memory_is_left(pair: Pair) -> None:

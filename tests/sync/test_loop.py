@@ -118,7 +118,10 @@ def test_datagrams_reach_their_connections(rig: Rig) -> None:
     assert received == [[b"a1", b"a2"], [b"b1"]]
 
 
-def test_a_timer_fires_once_and_not_early(rig: Rig) -> None:
+@pytest.mark.parametrize("largest_fd", [1024, 0])
+def test_a_timer_fires_once_and_not_early(rig: Rig, monkeypatch: pytest.MonkeyPatch, largest_fd: int) -> None:
+    """With `select`, and with `poll` where a process has too many descriptors for it."""
+    monkeypatch.setattr("quicmini.sync.loop._FD_SETSIZE", largest_fd)
     driver = rig.driver()
     due = monotonic() + 0.02
     rig.loop.schedule(driver, due)
