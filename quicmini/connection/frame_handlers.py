@@ -59,7 +59,8 @@ class FrameHandlers:
         for packet in acked:
             for record in packet.records:
                 record[0].on_acked(record)
-        core.give_back_lost(lost)
+        if lost:
+            core.give_back_lost(lost)
 
     def crypto(self, frame: Crypto, space: Space, now: float) -> None:
         self._handshake.on_crypto(space.number, frame, now)

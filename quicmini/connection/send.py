@@ -67,11 +67,10 @@ class Sender:
                 return self._transmits(datagrams)
             datagrams.append(datagram)
         transmits = self._transmits(datagrams) if datagrams else []
-        while self._application_waits:
-            burst = self._burst(now)
-            if not burst:
-                break
+        while burst := self._burst(now):
             transmits += self._transmits(burst)
+            if not (self._has_frames or core.recovery.probes_wanted[_APPLICATION]):
+                break
         return transmits
 
     @property
@@ -218,11 +217,12 @@ class Sender:
 
     def _on_sent(self, space: Space, packets: list[SentPacket], now: float) -> None:
         core = self._core
-        on_packet_sent, number, size = core.recovery.on_packet_sent, space.number, 0
+        on_packet_sent, number, size, ack_eliciting = core.recovery.on_packet_sent, space.number, 0, False
         for packet in packets:
             on_packet_sent(number, packet, now)
             size += packet.size
-        if any(packet.ack_eliciting for packet in packets):
+            ack_eliciting = ack_eliciting or packet.ack_eliciting
+        if ack_eliciting:
             core.idle.on_ack_eliciting_sent(now)
         core.stats.packets_sent += len(packets)
         core.stats.bytes_sent += size
@@ -273,11 +273,13 @@ class Sender:
         space.next_packet_number = number
         self._on_sent(space, sent, now)
         core.path.bytes_sent += sum([packet.size for packet in sent])
-        return sealer.seal_batch(packets)
+        return sealer.seal_batch(packets) if len(packets) > 1 else [sealer.seal(*packets[0])]
 
     def _transmits(self, datagrams: list[bytes]) -> list[Transmit]:
         """Runs of equal sizes become one Transmit each; a shorter datagram may end a run."""
         destination = self._core.path.remote
+        if len(datagrams) == 1:
+            return [Transmit(datagrams[0], len(datagrams[0]), destination)]
         transmits = []
         start = 0
         for end in range(1, len(datagrams) + 1):

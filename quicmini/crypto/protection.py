@@ -25,6 +25,8 @@ _read_masks = Struct(">BI11x").iter_unpack
 # The bits of a packet's first byte that are protected: 5 in a short header, 4 in a long one (RFC 9001 §5.4.1).
 _PROTECTED_BITS = bytes([0x1F] * 128 + [0x0F] * 128)
 
+_TOO_SHORT_TO_SAMPLE = "packet number and payload must have 4 bytes or more: pad the payload (RFC 9001 §5.4.2)"
+
 _BYTE = [bytes((value,)) for value in range(256)]
 
 
@@ -67,8 +69,18 @@ class Sealer(_PacketProtection):
         self.sealed = 0
 
     def seal(self, header: bytes, packet_number: int, payload: bytes) -> bytes:
-        """One protected packet; see `seal_batch`."""
-        return self.seal_batch([(header, packet_number, payload)])[0]
+        """One protected packet; see `seal_batch`, whose bookkeeping a single packet need not pay for."""
+        ciphertext = self._aead.encrypt((self._iv ^ packet_number).to_bytes(IV_LENGTH), payload, header)
+        first_byte = header[0]
+        start = 3 - (first_byte & 3)
+        sample = ciphertext[start : start + SAMPLE_LENGTH]
+        if len(sample) != SAMPLE_LENGTH:
+            raise ValueError(_TOO_SHORT_TO_SAMPLE)
+        self.sealed += 1
+        ((first_mask, number_mask),) = _read_masks(self._header_protection.masks(sample))
+        length = len(header)
+        mask = (first_mask & _PROTECTED_BITS[first_byte]) << (8 * length - 8) | number_mask >> 8 * start
+        return (int.from_bytes(header) ^ mask).to_bytes(length) + ciphertext
 
     def seal_batch(self, packets: list[tuple[bytes, int, bytes]]) -> list[bytes]:
         """Protect a burst of (header, full packet number, payload).
@@ -89,7 +101,7 @@ class Sealer(_PacketProtection):
             ]
         )
         if len(samples) != SAMPLE_LENGTH * len(packets):
-            raise ValueError("packet number and payload must have 4 bytes or more: pad the payload (RFC 9001 §5.4.2)")
+            raise ValueError(_TOO_SHORT_TO_SAMPLE)
         protected = []
         masks = _read_masks(self._header_protection.masks(samples))
         for (header, _, _), ciphertext, (first_mask, number_mask) in zip(packets, ciphertexts, masks, strict=True):
@@ -124,10 +136,16 @@ class Opener(_PacketProtection):
         None of it can be trusted before `open` has authenticated it. DecodeError if the packet is too short to hold a
         whole sample (RFC 9001 §5.4.2).
         """
-        unmasked = self.unmask_batch([packet], pn_offset)[0]
-        if unmasked is None:
+        start = pn_offset + MAX_PN_LENGTH
+        sample = packet[start : start + SAMPLE_LENGTH]
+        if len(sample) != SAMPLE_LENGTH:
             raise DecodeError(f"a packet of {len(packet)} bytes is too short for a header protection sample")
-        return unmasked
+        ((first_mask, number_mask),) = _read_masks(self._header_protection.masks(sample))
+        first_byte = packet[0]
+        first_byte ^= first_mask & _PROTECTED_BITS[first_byte]
+        missing = 3 - (first_byte & 3)
+        number = (int.from_bytes(packet[pn_offset:start]) ^ number_mask) >> 8 * missing
+        return first_byte, number, MAX_PN_LENGTH - missing
 
     def unmask_batch(self, packets: list[bytes], pn_offset: int) -> list[tuple[int, int, int] | None]:
         """`unmask` for many packets whose packet numbers start at the same offset; None for one that is too short."""
