@@ -12,6 +12,7 @@ from quicmini.connection.handshake import Handshake, Tls
 from quicmini.connection.receive import Receiver
 from quicmini.connection.send import Sender
 from quicmini.connection.state import Address, ConnectionState, ConnectionStats, Transmit
+from quicmini.crypto.protection import Opener
 from quicmini.errors import (
     ApplicationError,
     ConnectionClosed,
@@ -26,14 +27,14 @@ __all__ = ["Connection"]
 
 
 class Connection:
-    """A QUIC connection (RFC 9000 §5). Made by `Endpoint`."""
+    """A QUIC connection (RFC 9000 §5). Made by `Endpoint`; initial_opener: see `Handshake.install_initial_keys`."""
 
     __slots__ = ("_core", "_handshake", "_receiver", "_sender", "_termination_told")
 
-    def __init__(self, core: Core, tls: Tls) -> None:
+    def __init__(self, core: Core, tls: Tls, initial_opener: Opener | None = None) -> None:
         self._core = core
         self._handshake = Handshake(core, tls)
-        self._handshake.install_initial_keys()
+        self._handshake.install_initial_keys(initial_opener)
         self._receiver = Receiver(core, self._handshake)
         self._sender = Sender(core, self._handshake)
         self._termination_told = False

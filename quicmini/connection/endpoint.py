@@ -130,7 +130,8 @@ class Endpoint:
         """A connection for a client's first Initial; only a packet that authenticates is worth its state."""
         if self._server is None or len(header.destination_cid) < _MIN_ORIGINAL_CID_LENGTH:
             return None
-        if not _opens(header, datagram):
+        opener = _opener_of(header, datagram)
+        if opener is None:
             return None
         if not self.accepting:
             self._answer(_refusal(header), source)
@@ -140,7 +141,8 @@ class Endpoint:
         core = self._core(
             source, header.destination_cid, local_cid, header.source_cid, parameters, now, is_client=False
         )
-        connection = Connection(core, TlsServer(self._server.context, parameters.encode(), self._random))
+        tls = TlsServer(self._server.context, parameters.encode(), self._random)
+        connection = Connection(core, tls, opener)
         for cid in connection.connection_ids:
             self._connections[cid] = connection
         return connection
@@ -199,8 +201,8 @@ def _destination_cid(datagram: bytes) -> bytes:
     return datagram[6 : 6 + datagram[5]] if len(datagram) > 5 else b""
 
 
-def _opens(header: LongHeader, datagram: bytes) -> bool:
-    """Whether a client's Initial authenticates with the keys that its own connection ID gives (RFC 9001 §5.2)."""
+def _opener_of(header: LongHeader, datagram: bytes) -> Opener | None:
+    """The opener of a client's Initials, if this one authenticates with the keys its own ID gives (RFC 9001 §5.2)."""
     client, _ = initial_secrets(header.destination_cid, header.version)
     opener = Opener(INITIAL_SUITE, client, header.version)
     packet = datagram[: header.end]
@@ -209,8 +211,8 @@ def _opens(header: LongHeader, datagram: bytes) -> bool:
         number = decode_packet_number(-1, truncated, 8 * pn_length)
         opener.open(packet, header.pn_offset, first_byte, pn_length, number)
     except DecodeError:
-        return False
-    return True
+        return None
+    return opener
 
 
 def _refusal(header: LongHeader) -> bytes:

@@ -62,13 +62,16 @@ class Handshake:
         # What the peer's initial_source_connection_id must be: the Source Connection ID of its first packet.
         self.expected_source_cid: bytes | None = None
 
-    def install_initial_keys(self) -> None:
-        """Both directions' Initial keys come from the client's first Destination Connection ID (RFC 9001 §5.2)."""
+    def install_initial_keys(self, opener: Opener | None) -> None:
+        """Both directions' Initial keys come from the client's first Destination Connection ID (RFC 9001 §5.2).
+
+        opener: a server's, if it was made already to see whether the first packet authenticates.
+        """
         core = self._core
         client, server = initial_secrets(core.original_destination_cid, core.version)
         space = core.spaces[PacketNumberSpace.INITIAL]
         space.sealer = Sealer(INITIAL_SUITE, client if core.is_client else server, core.version)
-        space.opener = Opener(INITIAL_SUITE, server if core.is_client else client, core.version)
+        space.opener = opener or Opener(INITIAL_SUITE, server if core.is_client else client, core.version)
 
     def on_crypto(self, space: PacketNumberSpace, frame: Crypto, now: float) -> None:
         """A CRYPTO frame of the peer: what is in order goes to TLS (RFC 9001 §4.1.3)."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import lru_cache
 
 __all__ = ["hkdf_expand", "hkdf_expand_label", "hkdf_extract", "hkdf_label"]
+
+_DIGEST_SIZES = {name: hashlib.new(name).digest_size for name in ("sha256", "sha384")}
 
 MAX_BLOCKS = 255  # the block counter is a single byte (RFC 5869 §2.3)
 
@@ -17,7 +20,10 @@ def hkdf_extract(hash_name: str, salt: bytes, ikm: bytes) -> bytes:
 
 def hkdf_expand(hash_name: str, prk: bytes, info: bytes, length: int) -> bytes:
     """HKDF-Expand (RFC 5869 §2.3): `length` bytes; ValueError beyond 255 hashes."""
-    blocks = -(-length // hashlib.new(hash_name).digest_size)
+    digest_size = _DIGEST_SIZES[hash_name]
+    if length <= digest_size:  # every key of TLS and QUIC is this short
+        return hmac.digest(prk, info + b"\x01", hash_name)[:length]
+    blocks = -(-length // digest_size)
     if blocks > MAX_BLOCKS:
         raise ValueError(f"HKDF-Expand gives at most {MAX_BLOCKS} hashes (asked for {length} bytes)")
     output = block = b""
@@ -25,6 +31,12 @@ def hkdf_expand(hash_name: str, prk: bytes, info: bytes, length: int) -> bytes:
         block = hmac.digest(prk, block + info + bytes((counter,)), hash_name)
         output += block
     return output[:length]
+
+
+@lru_cache(maxsize=64)
+def _label_without_context(label: str, length: int) -> bytes:
+    """The same few for every connection: "quic key", "quic iv" and their like (RFC 9001 §5.1)."""
+    return hkdf_label(label, b"", length)
 
 
 def hkdf_label(label: str, context: bytes, length: int) -> bytes:
@@ -35,4 +47,5 @@ def hkdf_label(label: str, context: bytes, length: int) -> bytes:
 
 def hkdf_expand_label(hash_name: str, secret: bytes, label: str, context: bytes, length: int) -> bytes:
     """HKDF-Expand-Label (RFC 9846 §7.1): `length` bytes that only this secret, label and context give."""
-    return hkdf_expand(hash_name, secret, hkdf_label(label, context, length), length)
+    info = hkdf_label(label, context, length) if context else _label_without_context(label, length)
+    return hkdf_expand(hash_name, secret, info, length)

@@ -79,7 +79,7 @@ class Sealer(_PacketProtection):
         self.sealed += 1
         ((first_mask, number_mask),) = _read_masks(self._header_protection.masks(sample))
         length = len(header)
-        mask = (first_mask & _PROTECTED_BITS[first_byte]) << (8 * length - 8) | number_mask >> 8 * start
+        mask: int = (first_mask & _PROTECTED_BITS[first_byte]) << (8 * length - 8) | number_mask >> 8 * start
         return (int.from_bytes(header) ^ mask).to_bytes(length) + ciphertext
 
     def seal_batch(self, packets: list[tuple[bytes, int, bytes]]) -> list[bytes]:
