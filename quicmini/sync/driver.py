@@ -33,6 +33,9 @@ __all__ = ["ConnectionObserver", "Driver", "StreamObserver"]
 
 logger = logging.getLogger("quicmini")
 
+# Seconds between two looks at the timers of a connection whose socket is full.
+_PAUSE = 0.01
+
 
 class ConnectionObserver(Protocol):
     """Who is told about the milestones of a connection (a listener); with the connection's lock held."""
@@ -110,13 +113,18 @@ class Driver:
         """Send what may be sent, tell the threads what has happened, set the timer."""
         core = self.core
         loop = self.loop
-        if core.wants_to_send and loop.has_room(self):
-            for transmit in core.datagrams_to_send(monotonic()):
-                loop.send(transmit)
+        earliest = 0.0
+        if core.wants_to_send:
+            if loop.has_room(self):
+                for transmit in core.datagrams_to_send(monotonic()):
+                    loop.send(transmit)
+            else:
+                # What the core would do now it cannot do: it must not be asked again and again.
+                earliest = monotonic() + _PAUSE
         self._tell()
         deadline = core.next_timeout()
         if deadline is not None:
-            loop.schedule(self, deadline)
+            loop.schedule(self, max(deadline, earliest))
 
     def after_read(self, stream_id: int) -> None:
         """Reading may grant the peer new credit (RFC 9000 §4.1), and finish the stream."""

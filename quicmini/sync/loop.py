@@ -262,17 +262,19 @@ class Loop:
             self._serve(driver, driver.send_blocked)
 
     def _run_timers(self) -> None:
-        timers = self._timers
-        if not timers:
+        """All that are due by now; what they schedule comes after the sockets had their turn, even if it is due too."""
+        if not self._timers:
             return
         now = monotonic()
-        while timers and timers[0][0] <= now:
-            with self._mutex:
-                driver = heappop(timers)[2]
+        due = []
+        with self._mutex:
+            while self._timers and self._timers[0][0] <= now:
+                driver = heappop(self._timers)[2]
                 if driver is not None:
                     driver.timers.pop()
-            if driver is not None:
-                self._serve(driver, driver.run_timers)
+                    due.append(driver)
+        for driver in due:
+            self._serve(driver, driver.run_timers)
 
     def _serve(self, driver: Driven, action: Callable[[], None]) -> None:
         try:

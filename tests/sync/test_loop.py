@@ -247,3 +247,11 @@ def test_calls_after_its_end_are_harmless(rig: Rig) -> None:
     rig.loop.wake()
     rig.loop.schedule(driver, monotonic())
     rig.loop.send(Transmit(b"x", 1200, rig.peer.getsockname()))
+
+
+def test_timers_that_are_always_due_do_not_keep_the_socket_waiting(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = rig.driver()
+    monkeypatch.setattr(driver, "run_timers", lambda: rig.loop.schedule(driver, 0.0))
+    rig.loop.schedule(driver, 0.0)
+    rig.peer.send(b"a")
+    until(lambda: rig.drivers)
