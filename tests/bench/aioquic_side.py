@@ -20,7 +20,7 @@ from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamDataRecei
 from aioquic.tls import CipherSuite
 
 from chat.message import Message
-from tests.bench.work import ALPN, CHATTERS, WINDOW, Options, decoded, message, report
+from tests.bench.work import ALPN, WINDOW, Options, decoded, message, report
 from tests.transfer import Requester, Responder
 
 
@@ -242,7 +242,7 @@ async def chat(options: Options) -> float:
     texts = [f"message {number}" for number in range(options.count)]
     async with AsyncExitStack() as to_close:
         clients: list[ChatClient] = []
-        for _ in range(CHATTERS):
+        for _ in range(options.clients):
             clients.append(await to_close.enter_async_context(connecting(options, ChatClient)))
             clients[-1].waiting = set(texts)
         start = perf_counter()

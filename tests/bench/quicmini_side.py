@@ -15,7 +15,7 @@ from time import perf_counter
 from chat.message import Message
 from chat.server import Server
 from quicmini import Config, Connection, Listener, connect, listen
-from tests.bench.work import ALPN, CHATTERS, MESSAGE_SIZE, WINDOW, Options, decoded, message, report
+from tests.bench.work import ALPN, MESSAGE_SIZE, WINDOW, Options, decoded, message, report
 from tests.transfer import Requester, Responder
 
 CONFIG = Config(
@@ -143,8 +143,8 @@ def handshakes(options: Options) -> float:
 def chat(options: Options) -> float:
     """One client sends; all of them wait until they have everything."""
     texts = [f"message {number}" for number in range(options.count)]
-    with ExitStack() as to_close, ThreadPoolExecutor(CHATTERS) as threads:
-        clients = [to_close.enter_context(connecting(options)) for _ in range(CHATTERS)]
+    with ExitStack() as to_close, ThreadPoolExecutor(options.clients) as threads:
+        clients = [to_close.enter_context(connecting(options)) for _ in range(options.clients)]
         receiving = [threads.submit(_receive, client, set(texts)) for client in clients]
         start = perf_counter()
         for text in texts:

@@ -55,7 +55,7 @@ def measure(cases: Sequence[Case], files: CertificateFiles, rounds: int) -> list
 
 
 def _seconds(implementation: str, case: Case, files: CertificateFiles) -> float:
-    options = Options(case.name, case.count, files.certfile, files.keyfile, files.cafile)
+    options = Options(case.name, case.count, files.certfile, files.keyfile, files.cafile, case.clients)
     with _server(implementation, options) as port:
         command = _command(implementation, "client", replace(options, port=port))
         client = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)

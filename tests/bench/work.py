@@ -12,7 +12,6 @@ from chat.message import Message
 __all__ = [
     "ALPN",
     "CASES",
-    "CHATTERS",
     "IMPLEMENTATIONS",
     "MESSAGE_SIZE",
     "MIB",
@@ -34,13 +33,15 @@ MESSAGE_SIZE = 100  # bytes of one echo message
 
 @dataclass(frozen=True)
 class Case:
-    """A kind of work. count: how much of it a round does; units: what that comes to, in `unit`."""
+    """A kind of work. count: how much of it a round does; units: what that comes to, in `unit`; clients: how many
+    take part."""
 
     name: str
     title: str
     count: int
     unit: str
     units: float
+    clients: int = 1
 
     def rate(self, seconds: float) -> float:
         """What was achieved, in `unit`, which is always so-and-so much a second."""
@@ -56,7 +57,7 @@ CASES = (
     Case("echo", "echo, a stream for each message, one after the other", 500, "messages/s", 500),
     Case("echo-100", "echo, a stream for each message, 100 at once", 1000, "messages/s", 1000),
     Case("handshake", "handshakes, one after the other", 50, "handshakes/s", 50),
-    Case("chat", f"chat, each message to {CHATTERS} clients", 20, "deliveries/s", 20 * CHATTERS),
+    Case("chat", f"chat, each message to {CHATTERS} clients", 20, "deliveries/s", 20 * CHATTERS, CHATTERS),
 )
 
 
@@ -69,6 +70,7 @@ class Options:
     certfile: str
     keyfile: str
     cafile: str
+    clients: int
     port: int = 0
 
     @classmethod
