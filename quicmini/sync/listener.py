@@ -26,8 +26,8 @@ __all__ = ["Listener", "listen"]
 
 _DEFAULTS = Config()
 
-# Seconds that a closed listener goes on telling its peers so: the longest that `close` blocks.
-_LINGER = 1.0
+# Seconds that a closed listener goes on telling its peers so: the longest that `close` blocks (RFC 9000 §10.2).
+_LINGER = 0.5
 
 
 def listen(
@@ -116,7 +116,8 @@ class Listener:
 
     def close(self) -> None:
         """Close all connections, with error code 0 and without waiting for what they have yet to deliver, then the
-        socket. Blocks for a second at most: until peers whose packets still come have been told. May be repeated."""
+        socket. Blocks for half a second at most: until peers whose packets still come have been told. May be repeated.
+        """
         with self._lock:
             self._closed = True
             self._endpoint.accepting = False
