@@ -1,13 +1,13 @@
 """QUIC v1 (RFC 9000, 9001, 9002) from scratch, with a blocking API.
 
-    with quicmini.connect(("example.net", 4433), alpn_protocols=["echo"]) as connection:
-        with connection.open_stream() as stream:
-            stream.sendall(b"hello", end_stream=True)
-            print(stream.recv(1024))
+with quicmini.connect(("example.net", 4433), alpn_protocols=["echo"]) as connection:
+    with connection.open_stream() as stream:
+        stream.sendall(b"hello", end_stream=True)
+        print(stream.recv(1024))
 
-    with quicmini.listen(("", 4433), alpn_protocols=["echo"], certfile="cert.pem", keyfile="key.pem") as listener:
-        for connection in listener:
-            ...  # usually in a thread of its own
+with quicmini.listen(("", 4433), alpn_protocols=["echo"], certfile="cert.pem", keyfile="key.pem") as listener:
+    for connection in listener:
+        ...  # usually in a thread of its own
 """
 
 from quicmini.config import Config

@@ -1,9 +1,9 @@
 """Every error of the project, and the codes that QUIC endpoints send to each other (RFC 9000 §20).
 
-    QuicError > ConnectionClosed > ConnectionClosedOK, ApplicationError, TransportError > HandshakeError;
-                IdleTimeoutError, StatelessResetError, VersionNegotiationError
-    QuicError > StreamReset, StreamStopped
-    DecodeError  bytes that are no packet: the caller drops them (never seen by an application)
+QuicError > ConnectionClosed > ConnectionClosedOK, ApplicationError, TransportError > HandshakeError;
+            IdleTimeoutError, StatelessResetError, VersionNegotiationError
+QuicError > StreamReset, StreamStopped
+DecodeError  bytes that are no packet: the caller drops them (never seen by an application)
 """
 
 from __future__ import annotations
