@@ -149,27 +149,48 @@ class Driver:
 
     def wait_changed(self, what: str, deadline: Deadline) -> None:
         """Wait until something may have changed; TimeoutError, naming `what`, at the deadline."""
-        self.changed.wait(deadline.left(what))
+        self._wait(self.changed, deadline.left(what))
 
     def wait_arrived(self, what: str, deadline: Deadline) -> None:
         """Wait until a stream may have arrived; TimeoutError, naming `what`, at the deadline."""
-        self.arrived.wait(deadline.left(what))
+        self._wait(self.arrived, deadline.left(what))
 
     def wait_readable(self, stream_id: int, deadline: Deadline) -> None:
         """Wait until something may have changed for the stream's reader; TimeoutError at the deadline."""
-        _wait(self._readers, stream_id, self.lock, deadline.left("data"))
+        self._wait_for_stream(self._readers, stream_id, deadline.left("data"))
 
     def wait_writable(self, stream_id: int, deadline: Deadline) -> None:
         """Wait until something may have changed for the stream's writer; TimeoutError at the deadline."""
-        _wait(self._writers, stream_id, self.lock, deadline.left("room to send"))
+        self._wait_for_stream(self._writers, stream_id, deadline.left("room to send"))
+
+    def _wait_for_stream(
+        self, conditions: dict[int, threading.Condition], stream_id: int, timeout: float | None
+    ) -> None:
+        if self.loop.run_turn(self, timeout):
+            return
+        condition = conditions.get(stream_id)
+        if condition is None:
+            condition = conditions[stream_id] = threading.Condition(self.lock)
+        self.loop.turns.wait(condition, timeout)
+
+    def _wait(self, condition: threading.Condition, timeout: float | None) -> None:
+        if not self.loop.run_turn(self, timeout):
+            self.loop.turns.wait(condition, timeout)
+
+    def _notify(self, condition: threading.Condition | None) -> None:
+        """Whoever waits for this looks again, be it at the condition or in a turn of the loop."""
+        if condition is not None:
+            condition.notify_all()
+            self.loop.turns.woke()
+        self.loop.look_again(self)
 
     def wake_readers(self, stream_id: int) -> None:
         """Have the threads that wait to read the stream look again."""
-        _notify(self._readers.get(stream_id))
+        self._notify(self._readers.get(stream_id))
 
     def wake_writers(self, stream_id: int) -> None:
         """Have the threads that wait to write to the stream look again."""
-        _notify(self._writers.get(stream_id))
+        self._notify(self._writers.get(stream_id))
 
     @property
     def lingers(self) -> bool:
@@ -203,7 +224,7 @@ class Driver:
     def _follow_up(self) -> None:
         self.flush()
         if self.core.all_acknowledged:
-            self.changed.notify_all()
+            self._notify(self.changed)
         if self.core.state is ConnectionState.TERMINATED:
             self.finished = True
 
@@ -225,41 +246,41 @@ class Driver:
         with self.lock:
             if self.network_error is None and not self.core.stats().packets_received:
                 self.network_error = error
-                self.changed.notify_all()
+                self._notify(self.changed)
 
     # What the core reports
 
     def _established(self, event: Event) -> None:
         self.established = True
-        self.changed.notify_all()
+        self._notify(self.changed)
         if self._observer is not None:
             self._observer.established(self)
 
     def _opened(self, event: StreamOpened) -> None:
         if self.stream_observer is None:
             self.incoming.append(event.stream_id)
-            self.arrived.notify()
+            self._notify(self.arrived)
 
     def _readable(self, event: StreamReadable) -> None:
-        _notify(self._readers.get(event.stream_id))
+        self._notify(self._readers.get(event.stream_id))
         if self.stream_observer is not None:
             self.stream_observer.readable(event.stream_id)
 
     def _writable(self, event: StreamWritable) -> None:
-        _notify(self._writers.get(event.stream_id))
+        self._notify(self._writers.get(event.stream_id))
 
     def _stream_finished(self, event: StreamFinished) -> None:
-        _notify(self._readers.pop(event.stream_id, None))
-        _notify(self._writers.pop(event.stream_id, None))
+        self._notify(self._readers.pop(event.stream_id, None))
+        self._notify(self._writers.pop(event.stream_id, None))
         if self.stream_observer is not None:
             self.stream_observer.finished(event.stream_id)
 
     def _streams_available(self, event: Event) -> None:
-        self.changed.notify_all()
+        self._notify(self.changed)
 
     def _terminated(self, event: Event) -> None:
         for condition in (self.changed, self.arrived, *self._readers.values(), *self._writers.values()):
-            condition.notify_all()
+            self._notify(condition)
         if self._observer is not None:
             self._observer.terminated(self)
 
@@ -273,17 +294,3 @@ _HANDLERS: dict[type[Any], Callable[[Driver, Any], None]] = {
     StreamsAvailable: Driver._streams_available,
     ConnectionTerminated: Driver._terminated,
 }
-
-
-def _notify(condition: threading.Condition | None) -> None:
-    if condition is not None:
-        condition.notify_all()
-
-
-def _wait(
-    conditions: dict[int, threading.Condition], stream_id: int, lock: threading.Lock, timeout: float | None
-) -> None:
-    condition = conditions.get(stream_id)
-    if condition is None:
-        condition = conditions[stream_id] = threading.Condition(lock)
-    condition.wait(timeout)

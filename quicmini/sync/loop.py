@@ -1,8 +1,8 @@
-"""The I/O thread of one UDP socket: receives, runs the timers, and waits for room to send.
+"""The loop of one UDP socket: receives, runs the timers, and waits for room to send.
 
-It is the only thread that reads the socket. Sending is done by whichever thread has something to send (a hand-over
-between threads costs more than a packet); the I/O thread only sends what its own work made, and what a full socket
-had no room for.
+It has a thread of its own, the I/O thread; a thread that has to wait for the peer may take a turn instead (`turns.py`).
+Only who has the turn reads the socket. Sending is done by whichever thread has something to send (a hand-over between
+threads costs more than a packet); the loop only sends what its own work made, and what a full socket had no room for.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from quicmini.connection.connection import Connection as Core
 from quicmini.connection.endpoint import Endpoint
 from quicmini.connection.state import Address, Transmit
 from quicmini.sync.alarm import Alarm
+from quicmini.sync.turns import Turns
 from quicmini.sync.udp import UdpSocket
 
 __all__ = ["Arrivals", "Driven", "Loop"]
@@ -50,6 +51,8 @@ class Driven(Protocol):
 
     @property
     def core(self) -> Core: ...
+    @property
+    def lock(self) -> threading.Lock: ...
     @property
     def timers(self) -> list[Timer]: ...
     @property
@@ -91,6 +94,7 @@ class Loop:
         # A descriptor that is closed may be somebody else's a moment later: nobody rings then.
         self._alarm_lock = threading.Lock()
         self._ended = False
+        self.turns = Turns()
         self._poll = select.poll()
         self._fds = (udp.fileno(), self._alarm.fileno())
         for fd in self._fds:
@@ -118,7 +122,12 @@ class Loop:
         self.close(linger=0)
 
     def wake(self) -> None:
-        """Have the thread look at its state again."""
+        """Have the I/O thread look at the loop's state again."""
+        self.turns.recall()
+        self._ring()
+
+    def _ring(self) -> None:
+        """Have the thread that has the turn, if it sleeps in it, look at the loop's state again."""
         with self._alarm_lock:
             if not self._ended:
                 self._alarm.ring()
@@ -142,7 +151,7 @@ class Loop:
             if oversleeps:
                 self._asleep_until = deadline
         if oversleeps:
-            self.wake()
+            self._ring()
 
     def has_room(self, driver: Driven) -> bool:
         """Whether the socket takes more. If not, the connection's `send_blocked` is called when it does."""
@@ -164,26 +173,52 @@ class Loop:
             if is_first:
                 self.wake()
 
+    def look_again(self, driver: Driven) -> None:
+        """Something has happened to the connection that a thread may wait for in its turn of the loop."""
+        if self.turns.is_taken_for(driver):
+            self._ring()
+
+    def run_turn(self, driver: Driven, timeout: float | None) -> bool:
+        """Run the loop once for a thread that waits for something of this connection, `timeout` seconds at most.
+
+        Returns False if that is not its business now. The connection's lock is held by the caller, and given up
+        meanwhile: whatever it waits for may have happened, or not.
+        """
+        if not self.turns.take(driver):
+            return False
+        driver.lock.release()
+        try:
+            if not self._ended:
+                self._turn(_LONGEST_SLEEP if timeout is None else timeout)
+        finally:
+            self.turns.give_back()
+            driver.lock.acquire()
+        return True
+
     # The thread.
 
     def _run(self) -> None:
         try:
             while not self._is_done():
-                self._turn()
+                with self.turns:
+                    self._turn(_LONGEST_SLEEP)
+                self.turns.step_aside()
         finally:
+            self.turns.__enter__()
             self.udp.close()
             with self._alarm_lock:
                 self._ended = True
                 self._alarm.close()
+            self.turns.__exit__(None, None, None)
 
     def _is_done(self) -> bool:
         return self._end_at is not None and (
             monotonic() >= self._end_at or all(not driver.lingers for driver in self._driven.values())
         )
 
-    def _turn(self) -> None:
+    def _turn(self, longest: float) -> None:
         try:
-            ready = self._wait()
+            ready = self._wait(longest)
             udp, wake = self._fds
             if wake in ready:
                 self._alarm.clear()
@@ -198,10 +233,10 @@ class Loop:
             # One connection's errors are dealt with in `_serve`; the thread outlives every other one as well.
             logger.exception("unexpected error in the I/O thread of %s", self.udp.local_address)
 
-    def _wait(self) -> list[int]:
+    def _wait(self, longest: float) -> list[int]:
         """Sleep until something can be done; the file descriptors that have a part in it."""
         with self._mutex:
-            until = monotonic() + _LONGEST_SLEEP
+            until = monotonic() + longest
             if self._timers:
                 until = min(until, self._timers[0][0])
             if self._end_at is not None:

@@ -1,0 +1,104 @@
+"""Who runs the loop of a socket: its I/O thread, or a thread that has to wait for the peer anyway.
+
+A program that waits in `recv` wants nothing but the next datagram. If it polls the socket itself, the answer is one
+switch between threads nearer than if the I/O thread takes the datagram and wakes it. So a thread that has to wait
+takes a turn of the loop, unless others wait as well; the I/O thread steps aside as soon as it has woken the only one
+that waited, and comes back when nobody has taken a turn for PATIENCE.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+__all__ = ["PATIENCE", "Turns"]
+
+# Seconds that nobody may look at the socket, when a program that just had an answer computes instead of waiting for the
+# next one: timers and ACKs are late by so much at most, which is small beside max_ack_delay (RFC 9000 §13.2.1).
+PATIENCE = 0.002
+
+
+class Turns:
+    """At most one thread runs the loop at a time: the I/O thread `with` this, another one between `take` and
+    `give_back`."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._count = 0  # turns taken by other threads than the I/O thread
+        self._owner = 0  # the thread that has taken a turn …
+        self._purpose: object = None  # … and what it waits for
+        self._mutex = threading.Lock()
+        self._waiting = 0
+        self._woken = False
+        self._called = threading.Event()
+        self._recalled = False
+        self._asleep = False  # the I/O thread is aside and does not look by itself
+
+    # For threads that wait for something
+
+    def take(self, purpose: object) -> bool:
+        """Whether the calling thread may run the loop now, until it calls `give_back`. Never blocks."""
+        if self._waiting or not self._turn.acquire(blocking=False):
+            return False
+        self._owner = threading.get_ident()
+        self._purpose = purpose
+        return True
+
+    def give_back(self) -> None:
+        """The turn is over."""
+        self._purpose = None
+        self._count += 1
+        self._turn.release()
+        if self._asleep or self._waiting:
+            self._asleep = False
+            self._called.set()
+
+    def is_taken_for(self, purpose: object) -> bool:
+        """Whether another thread runs the loop because it waits for `purpose`: it has to be told to look again."""
+        return self._purpose is purpose and self._owner != threading.get_ident()
+
+    def wait(self, condition: threading.Condition, timeout: float | None) -> None:
+        """Wait until whoever runs the loop notifies the condition, whose lock is held."""
+        with self._mutex:
+            self._waiting += 1
+        try:
+            condition.wait(timeout)
+        finally:
+            with self._mutex:
+                self._waiting -= 1
+
+    def woke(self) -> None:
+        """Threads that wait were notified."""
+        self._woken = True
+
+    # For the I/O thread
+
+    def __enter__(self) -> None:
+        self._turn.acquire()
+        self._woken = False
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._turn.release()
+
+    def step_aside(self) -> None:
+        """After a turn that woke the only thread that waited: leave the loop to it until the I/O thread is needed."""
+        if not self._woken or self._waiting > 1:
+            return
+        self._recalled = False
+        while not self._recalled:
+            count = self._count
+            self._asleep = self._turn.locked()
+            if self._asleep and self._count != count:
+                continue  # the turn ended before it could know that its end has to be told
+            called = self._called.wait(None if self._asleep else PATIENCE)
+            self._called.clear()
+            if (called and self._waiting) or (not called and self._count == count and not self._turn.locked()):
+                break
+        self._asleep = False
+
+    def recall(self) -> None:
+        """Have the I/O thread come back, if it has stepped aside."""
+        self._recalled = True
+        self._called.set()
