@@ -10,7 +10,7 @@ from hmac import compare_digest
 from typing import NamedTuple
 
 from quicmini.errors import TransportError, TransportErrorCode
-from quicmini.wire.builder import PacketBuilder, Record
+from quicmini.streams.control import ControlFrames
 from quicmini.wire.frames import NewConnectionId, RetireConnectionId
 
 __all__ = ["ACTIVE_CONNECTION_ID_LIMIT", "LOCAL_CID_LENGTH", "MAX_PENDING_RETIREMENTS", "LocalCids", "RemoteCids"]
@@ -23,8 +23,6 @@ ACTIVE_CONNECTION_ID_LIMIT = 4
 
 # RETIRE_CONNECTION_ID frames that may wait for acknowledgment (RFC 9000 §5.1.2: at least twice the active limit).
 MAX_PENDING_RETIREMENTS = 4 * ACTIVE_CONNECTION_ID_LIMIT
-
-_RETIRE_FRAME_SIZE = 9
 
 
 class LocalCids:
@@ -50,17 +48,17 @@ class RemoteCid(NamedTuple):
 
 
 class RemoteCids:
-    """The IDs this side may address the peer with. It owns the RETIRE_CONNECTION_ID frames it sent."""
+    """The IDs this side may address the peer with. control: where RETIRE_CONNECTION_ID frames wait for a packet."""
 
-    __slots__ = ("_known", "_pending", "_retire_prior_to", "_unacknowledged", "current")
+    __slots__ = ("_control", "_known", "_retire_prior_to", "_retiring", "current")
 
-    def __init__(self, cid: bytes) -> None:
+    def __init__(self, cid: bytes, control: ControlFrames) -> None:
         self.current = cid
         # A list, not a table: the numbers are the peer's, and there are never more than a handful.
         self._known = [RemoteCid(0, cid, b"")]
         self._retire_prior_to = 0
-        self._pending: list[int] = []
-        self._unacknowledged = 0
+        self._control = control
+        self._retiring = 0  # RETIRE_CONNECTION_ID frames that were not acknowledged yet
 
     def replace_handshake_cid(self, cid: bytes) -> None:
         """The client learns the server's choice from its first packet (RFC 9000 §7.2)."""
@@ -104,24 +102,10 @@ class RemoteCids:
             self.current = self._known[0].cid
 
     def _retire(self, sequence_number: int) -> None:
-        if sequence_number in self._pending:
-            return
-        if self._unacknowledged >= MAX_PENDING_RETIREMENTS:
+        if self._retiring >= MAX_PENDING_RETIREMENTS:
             raise TransportError(TransportErrorCode.CONNECTION_ID_LIMIT_ERROR, "too many IDs to retire", 0x18)
-        self._unacknowledged += 1
-        self._pending.append(sequence_number)
+        self._retiring += 1
+        self._control.request(RetireConnectionId(sequence_number).encode, self._on_retired)
 
-    @property
-    def has_frames(self) -> bool:
-        return bool(self._pending)
-
-    def write_frames(self, builder: PacketBuilder) -> None:
-        while self._pending and builder.room >= _RETIRE_FRAME_SIZE:
-            sequence_number = self._pending.pop()
-            builder.add(RetireConnectionId(sequence_number).encode(), (self, sequence_number))
-
-    def on_acked(self, record: Record) -> None:
-        self._unacknowledged -= 1
-
-    def on_lost(self, record: Record) -> None:
-        self._pending.append(record[1])
+    def _on_retired(self) -> None:
+        self._retiring -= 1

@@ -22,17 +22,32 @@ from quicmini.errors import (
     TransportErrorCode,
 )
 from quicmini.recovery.sent import PacketNumberSpace
+from quicmini.wire.frames import Ping
 
 __all__ = ["Connection"]
+
+_APPLICATION = PacketNumberSpace.APPLICATION
+
+_ping_frame = Ping().encode
 
 
 class Connection:
     """A QUIC connection (RFC 9000 §5). Made by `Endpoint`; initial_opener: see `Handshake.install_initial_keys`."""
 
-    __slots__ = ("_core", "_handshake", "_receiver", "_sender", "_termination_told")
+    __slots__ = (
+        "_core",
+        "_events",
+        "_handshake",
+        "_receiver",
+        "_sender",
+        "_stream_events",
+        "_termination_told",
+    )
 
     def __init__(self, core: Core, tls: Tls, initial_opener: Opener | None = None) -> None:
         self._core = core
+        self._events = core.events
+        self._stream_events = core.streams.events
         self._handshake = Handshake(core, tls)
         self._handshake.install_initial_keys(initial_opener)
         self._receiver = Receiver(core, self._handshake)
@@ -115,16 +130,16 @@ class Connection:
         lifecycle = core.lifecycle
         if not lifecycle.alive:
             return lifecycle.deadline
-        recovery = core.recovery
-        earliest = core.idle.deadline(recovery.pto_base())
-        for deadline in (
-            core.idle.keep_alive_deadline() if self._handshake.confirmed else None,
-            recovery.timer(),
-            self._sender.blocked_until,
-            core.spaces[PacketNumberSpace.APPLICATION].acks.deadline,
-        ):
+        earliest = core.recovery.timer()
+        for deadline in (self._sender.blocked_until, core.spaces[_APPLICATION].acks.deadline):
             if deadline is not None and (earliest is None or deadline < earliest):
                 earliest = deadline
+        if earliest is None or core.idle.soonest < earliest:
+            idle = core.idle.deadline(core.recovery.pto_base())
+            keep_alive = core.idle.keep_alive_deadline() if self._handshake.confirmed else None
+            for deadline in (idle, keep_alive):
+                if deadline is not None and (earliest is None or deadline < earliest):
+                    earliest = deadline
         return earliest
 
     def handle_timeout(self, now: float) -> None:
@@ -145,7 +160,7 @@ class Connection:
             return
         keep_alive = core.idle.keep_alive_deadline()
         if keep_alive is not None and now >= keep_alive and self._handshake.confirmed:
-            core.ping_pending = True
+            core.streams.control.request(_ping_frame)
         core.give_back_lost(recovery.on_timer(now))
         self._prepare_probes()
 
@@ -209,12 +224,11 @@ class Connection:
 
     def next_event(self) -> Event | None:
         """What has happened, one by one; the end of the connection comes last."""
-        core = self._core
-        if core.events:
-            return core.events.popleft()
-        if core.streams.events:
-            return core.streams.events.popleft()
-        error = core.lifecycle.error
+        if self._events:
+            return self._events.popleft()
+        if self._stream_events:
+            return self._stream_events.popleft()
+        error = self._core.lifecycle.error
         if error is not None and not self._termination_told:
             self._termination_told = True
             return ConnectionTerminated(error)

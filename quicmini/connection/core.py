@@ -46,7 +46,6 @@ class Core:
         "now",
         "original_destination_cid",
         "path",
-        "ping_pending",
         "random",
         "recovery",
         "remote_cids",
@@ -75,16 +74,15 @@ class Core:
         self.random = random
         self.created = self.now = now
         self.original_destination_cid = original_destination_cid
+        self.streams = StreamManager(is_client=is_client, local=parameters, send_buffer_size=config.send_buffer_size)
         self.local_cids = LocalCids(local_cid)
-        self.remote_cids = RemoteCids(remote_cid)
+        self.remote_cids = RemoteCids(remote_cid, self.streams.control)
         # A client chose the server's address itself (RFC 9000 §8.1).
-        self.path = Path(remote, config.max_datagram_size, validated=is_client)
+        self.path = Path(remote, config.max_datagram_size, self.streams.control, validated=is_client)
         self.spaces = [Space(number, parameters.max_ack_delay / 1000) for number in PacketNumberSpace]
         self.recovery = Recovery(config.max_datagram_size, config.initial_rtt, is_client=is_client)
-        self.streams = StreamManager(is_client=is_client, local=parameters, send_buffer_size=config.send_buffer_size)
         self.lifecycle = Lifecycle()
         self.idle = IdleTimer(config.idle_timeout, config.keep_alive_interval, now)
-        self.ping_pending = False
         self.stats = ConnectionStats()
         self.events: deque[Event] = deque()
 

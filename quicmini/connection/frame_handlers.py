@@ -33,6 +33,10 @@ from quicmini.wire.packet import PacketType
 __all__ = ["DISPATCH", "FrameHandlers", "refuse_frame"]
 
 
+# Bound once: looking up a member of an enumeration costs as much as a small call.
+_HANDSHAKE, _APPLICATION = PacketNumberSpace.HANDSHAKE, PacketNumberSpace.APPLICATION
+
+
 class FrameHandlers:
     """Hands each frame to its owner. Every handler takes the frame, its packet number space and the time."""
 
@@ -49,12 +53,12 @@ class FrameHandlers:
     def ack(self, frame: Ack, space: Space, now: float) -> None:
         core = self._core
         delay = 0.0
-        if space.number is PacketNumberSpace.APPLICATION:
+        if space.number is _APPLICATION:
             delay = (frame.ack_delay << core.recovery.ack_delay_exponent) / 1_000_000
         acked, lost = core.recovery.on_ack_received(space.number, frame, delay, now)
         if frame.ranges[0][1] > space.largest_acked:
             space.largest_acked = frame.ranges[0][1]
-        if core.is_client and space.number is PacketNumberSpace.HANDSHAKE:
+        if core.is_client and space.number is _HANDSHAKE:
             core.recovery.peer_completed_address_validation = True
         for packet in acked:
             for record in packet.records:

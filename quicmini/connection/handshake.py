@@ -12,13 +12,10 @@ from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.tls.events import CryptoData, HandshakeComplete, KeysReady, PeerTransportParameters, TlsEvent
-from quicmini.wire.builder import PacketBuilder, Record
 from quicmini.wire.frames import Crypto, HandshakeDone
 from quicmini.wire.transport_parameters import TransportParameters, parse_transport_parameters
 
 __all__ = ["Handshake", "Tls", "space_of"]
-
-_HANDSHAKE_DONE = HandshakeDone().encode()
 
 _SPACES = {
     EncryptionLevel.INITIAL: PacketNumberSpace.INITIAL,
@@ -48,14 +45,13 @@ class Tls(Protocol):
 
 
 class Handshake:
-    """Feeds TLS, and does what TLS says. It owns the HANDSHAKE_DONE frame."""
+    """Feeds TLS, and does what TLS says."""
 
-    __slots__ = ("_core", "_done_pending", "_tls", "complete", "confirmed", "expected_source_cid", "result")
+    __slots__ = ("_core", "_tls", "complete", "confirmed", "expected_source_cid", "result")
 
     def __init__(self, core: Core, tls: Tls) -> None:
         self._core = core
         self._tls = tls
-        self._done_pending = False
         self.complete = False
         self.confirmed = False
         self.result: HandshakeComplete | None = None
@@ -139,7 +135,7 @@ class Handshake:
         core.events.append(HandshakeCompleted(result.alpn_protocol))
         if not core.is_client:
             # The server confirms at once, and tells the client (RFC 9001 §4.1.2).
-            self._done_pending = True
+            core.streams.control.request(HandshakeDone().encode)
             self.confirm()
 
     def confirm(self) -> None:
@@ -150,18 +146,3 @@ class Handshake:
             self._core.recovery.peer_completed_address_validation = True
             self._core.discard_space(PacketNumberSpace.INITIAL)
             self._core.discard_space(PacketNumberSpace.HANDSHAKE)
-
-    @property
-    def has_frames(self) -> bool:
-        return self._done_pending
-
-    def write_frames(self, builder: PacketBuilder) -> None:
-        if self._done_pending and builder.room:
-            self._done_pending = False
-            builder.add(_HANDSHAKE_DONE, (self,))
-
-    def on_acked(self, record: Record) -> None:
-        """The client has HANDSHAKE_DONE: nothing is left to do."""
-
-    def on_lost(self, record: Record) -> None:
-        self._done_pending = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from quicmini.connection.state import Address
-from quicmini.wire.builder import PacketBuilder
+from quicmini.streams.control import ControlFrames
 from quicmini.wire.frames import PathChallenge, PathResponse
 
 __all__ = ["AMPLIFICATION_FACTOR", "MAX_QUEUED_PATH_RESPONSES", "Path"]
@@ -17,23 +17,22 @@ AMPLIFICATION_FACTOR = 3
 # §9.3 lets an endpoint limit what it holds).
 MAX_QUEUED_PATH_RESPONSES = 8
 
-_RESPONSE_SIZE = 9
-
 
 class Path:
     """One remote address: what was received from it, what was sent to it, whether it is validated.
 
-    max_datagram_size: the largest datagram to send there, in bytes (RFC 9000 §14).
+    max_datagram_size: the largest datagram to send there, in bytes (RFC 9000 §14). control: where its frames wait.
     """
 
-    __slots__ = ("_responses", "bytes_received", "bytes_sent", "max_datagram_size", "remote", "validated")
+    __slots__ = ("_control", "_responses", "bytes_received", "bytes_sent", "max_datagram_size", "remote", "validated")
 
-    def __init__(self, remote: Address, max_datagram_size: int, *, validated: bool) -> None:
+    def __init__(self, remote: Address, max_datagram_size: int, control: ControlFrames, *, validated: bool) -> None:
         self.remote = remote
         self.max_datagram_size = max_datagram_size
         self.validated = validated
         self.bytes_received = 0
         self.bytes_sent = 0
+        self._control = control
         self._responses: deque[bytes] = deque(maxlen=MAX_QUEUED_PATH_RESPONSES)
 
     def allowance(self) -> int | None:
@@ -42,15 +41,16 @@ class Path:
             return None
         return AMPLIFICATION_FACTOR * self.bytes_received - self.bytes_sent
 
-    @property
-    def has_frames(self) -> bool:
-        return bool(self._responses)
-
     def on_challenge(self, frame: PathChallenge) -> None:
         """RFC 9000 §8.2.2: the answer carries the challenge's bytes."""
         self._responses.append(frame.data)
+        self._control.request(self._response_frame)
 
-    def write_frames(self, builder: PacketBuilder) -> None:
-        while self._responses and builder.room >= _RESPONSE_SIZE:
-            # A lost PATH_RESPONSE is not sent again: the peer sends a new challenge (RFC 9000 §13.3).
-            builder.add(PathResponse(self._responses.popleft()).encode())
+    def _response_frame(self) -> bytes | None:
+        """The oldest answer that waits. A lost one is not sent again: the peer makes a new challenge (§13.3)."""
+        if not self._responses:
+            return None
+        data = self._responses.popleft()
+        if self._responses:
+            self._control.request(self._response_frame)
+        return PathResponse(data).encode()

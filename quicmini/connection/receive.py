@@ -45,6 +45,9 @@ _PN_MASKS = (0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF)  # by the length of a trunca
 _RESERVED_LONG = 0x0C
 _RESERVED_SHORT = 0x18
 
+# Bound once: looking up a member of an enumeration costs as much as a small call.
+_APPLICATION, _ONE_RTT = PacketNumberSpace.APPLICATION, PacketType.ONE_RTT
+
 _SPACES = {
     PacketType.INITIAL: PacketNumberSpace.INITIAL,
     PacketType.HANDSHAKE: PacketNumberSpace.HANDSHAKE,
@@ -204,7 +207,7 @@ class Receiver:
     def _receive_short(self, packets: list[bytes], now: float) -> None:
         """A burst of 1-RTT packets: the masks of all headers come from one call."""
         core = self._core
-        space = core.spaces[PacketNumberSpace.APPLICATION]
+        space = core.spaces[_APPLICATION]
         opener = space.opener
         if opener is None or not self._handshake.complete:
             for packet in packets:  # RFC 9001 §5.7: not before the handshake is complete
@@ -227,7 +230,7 @@ class Receiver:
                 continue
             if first_byte & _RESERVED_SHORT:
                 raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "reserved header bits are set")
-            self._receive_packet(space, PacketType.ONE_RTT, packet_number, payload, now)
+            self._receive_packet(space, _ONE_RTT, packet_number, payload, now)
             if not lifecycle.alive:
                 return
 

@@ -92,15 +92,7 @@ class Sender:
     @property
     def _has_frames(self) -> bool:
         """Whether a 1-RTT packet would have anything but an ACK in it."""
-        core = self._core
-        return (
-            core.streams.has_frames
-            or core.ping_pending
-            or core.path.has_frames
-            or core.remote_cids.has_frames
-            or self._handshake.has_frames
-            or self._crypto.has_frames
-        )
+        return self._core.streams.has_frames or self._crypto.has_frames
 
     # What goes into one packet
 
@@ -123,25 +115,14 @@ class Sender:
             builder.add(_PING)  # counts as in flight, which an ACK alone does not (RFC 9002 §7)
         if not waiting:
             return
-        if application:
-            self._write_application(builder)
-        else:
+        if space.crypto.has_frames:
             space.crypto.write_frames(builder)
+        if application and core.streams.has_frames:
+            core.streams.write_frames(builder)
         if probing:
             core.recovery.probes_wanted[space.number] -= 1
             if not builder.ack_eliciting:
                 builder.add(_PING)
-
-    def _write_application(self, builder: PacketBuilder) -> None:
-        core = self._core
-        if core.ping_pending:
-            core.ping_pending = False
-            builder.add(_PING)
-        for owner in (self._handshake, core.path, core.remote_cids, self._crypto):
-            if owner.has_frames:
-                owner.write_frames(builder)
-        if core.streams.has_frames:
-            core.streams.write_frames(builder)
 
     # Until the handshake is confirmed: datagrams with a packet of each level
 

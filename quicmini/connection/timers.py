@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 __all__ = ["IdleTimer"]
 
 
@@ -31,6 +33,13 @@ class IdleTimer:
             self._sent_since_received = True
             self._last_activity = now
 
+    @property
+    def soonest(self) -> float:
+        """No deadline of this timer lies before this time: what is due earlier need not ask for them."""
+        if self._keep_alive is None:
+            return self._last_activity + self.timeout if self.timeout else inf
+        return self._last_activity + self._interval(self._keep_alive)
+
     def deadline(self, pto: float) -> float | None:
         """When the connection is given up: never earlier than three PTOs, so that a probe can be answered."""
         return self._last_activity + max(self.timeout, 3 * pto) if self.timeout else None
@@ -39,5 +48,7 @@ class IdleTimer:
         """When a PING is due: no later than half the negotiated timeout, so that one may be lost (RFC 9000 §10.1.2)."""
         if self._keep_alive is None:
             return None
-        interval = min(self._keep_alive, self.timeout / 2) if self.timeout else self._keep_alive
-        return None if self._sent_since_received else self._last_activity + interval
+        return None if self._sent_since_received else self._last_activity + self._interval(self._keep_alive)
+
+    def _interval(self, keep_alive: float) -> float:
+        return min(keep_alive, self.timeout / 2) if self.timeout else keep_alive

@@ -149,6 +149,8 @@ class Opener(_PacketProtection):
 
     def unmask_batch(self, packets: list[bytes], pn_offset: int) -> list[tuple[int, int, int] | None]:
         """`unmask` for many packets whose packet numbers start at the same offset; None for one that is too short."""
+        if len(packets) == 1:  # as in `seal`
+            return [self.unmask(packets[0], pn_offset)] if _has_sample(packets[0], pn_offset) else [None]
         start = pn_offset + MAX_PN_LENGTH
         stop = start + SAMPLE_LENGTH
         samples = b"".join([packet[start:stop] for packet in packets])
@@ -165,9 +167,8 @@ class Opener(_PacketProtection):
         return unmasked
 
     def _unmask_long_enough(self, packets: list[bytes], pn_offset: int) -> list[tuple[int, int, int] | None]:
-        least = pn_offset + MAX_PN_LENGTH + SAMPLE_LENGTH
-        unmasked = iter(self.unmask_batch([packet for packet in packets if len(packet) >= least], pn_offset))
-        return [next(unmasked) if len(packet) >= least else None for packet in packets]
+        unmasked = iter(self.unmask_batch([packet for packet in packets if _has_sample(packet, pn_offset)], pn_offset))
+        return [next(unmasked) if _has_sample(packet, pn_offset) else None for packet in packets]
 
     def open(self, packet: bytes, pn_offset: int, first_byte: int, pn_length: int, packet_number: int) -> bytes:
         """The payload of a packet; `first_byte` and `pn_length` as `unmask` gave them, the packet number in full.
@@ -182,3 +183,7 @@ class Opener(_PacketProtection):
         except InvalidTag:
             self.failures += 1
             raise DecodeError("the packet does not authenticate") from None
+
+
+def _has_sample(packet: bytes, pn_offset: int) -> bool:
+    return len(packet) >= pn_offset + MAX_PN_LENGTH + SAMPLE_LENGTH

@@ -155,6 +155,12 @@ class Recovery:
 
     def timer(self) -> float | None:
         """When to call `on_timer`; None: nothing to wait for. It may lie in the past (RFC 9002 §A.8)."""
+        if self.handshake_confirmed:  # only one space is left, and this is asked after every packet
+            sent = self.spaces[APPLICATION]
+            if sent.loss_time is not None or not sent.ack_eliciting_count:
+                return sent.loss_time
+            backoff: int = 1 << min(self.pto_count, MAX_BACKOFF)
+            return sent.last_ack_eliciting_at + (self.rtt.probe_interval + self.max_ack_delay) * backoff
         loss_time = self._loss_time()
         if loss_time is not None:
             return loss_time

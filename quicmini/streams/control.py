@@ -1,4 +1,4 @@
-"""The streams' frames other than STREAM, waiting for a packet: limits, resets, what is blocked (RFC 9000 §13.3)."""
+"""Small frames that wait for a packet: limits, resets, what is blocked, and the connection's own (RFC 9000 §13.3)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _MAX_FRAME_SIZE = 1 + 3 * 8
 class ControlFrames:
     """A queue of functions that make frames. A frame that was lost is made anew: with the newest limit, or not at all.
 
-    Each function waits in the queue once at most, so its length is bounded by the number of streams that are open.
+    Each function waits in the queue once at most: the streams' are bounded by the number of streams that are open, and
+    whoever else adds some bounds them by himself.
     """
 
     __slots__ = ("_closed", "_waiting", "queue")

@@ -28,15 +28,17 @@ class StreamManager:
     """What the application does with streams, what the peer's frames do to them, and the frames to be sent.
 
     local: the transport parameters that this side announced. send_buffer_size: bytes that a stream holds, unsent and
-    unacknowledged. events: to be drained by the caller. Frames for a stream that is finished come late and are
+    unacknowledged. events: to be drained by the caller. control: the small frames that wait for a packet; the
+    connection adds its own. Frames for a stream that is finished come late and are
     ignored. Nothing here blocks.
     """
 
-    __slots__ = ("_context", "_table", "events")
+    __slots__ = ("_context", "_table", "control", "events")
 
     def __init__(self, *, is_client: bool, local: TransportParameters, send_buffer_size: int) -> None:
         self._table = StreamTable(is_client=is_client, local=local, send_buffer_size=send_buffer_size)
         self._context = self._table.context
+        self.control = self._table.context.control
         self.events: deque[StreamEvent] = self._context.events
 
     def set_remote(self, params: TransportParameters) -> None:

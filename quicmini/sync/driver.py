@@ -179,10 +179,12 @@ class Driver:
 
     def _notify(self, condition: threading.Condition | None) -> None:
         """Whoever waits for this looks again, be it at the condition or in a turn of the loop."""
+        turns = self.loop.turns
         if condition is not None:
             condition.notify_all()
-            self.loop.turns.woke()
-        self.loop.look_again(self)
+            turns.woke()
+        if turns.purpose is self:
+            self.loop.ring()
 
     def wake_readers(self, stream_id: int) -> None:
         """Have the threads that wait to read the stream look again."""

@@ -124,9 +124,9 @@ class Loop:
     def wake(self) -> None:
         """Have the I/O thread look at the loop's state again."""
         self.turns.recall()
-        self._ring()
+        self.ring()
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
         """Have the thread that has the turn, if it sleeps in it, look at the loop's state again."""
         with self._alarm_lock:
             if not self._ended:
@@ -151,7 +151,7 @@ class Loop:
             if oversleeps:
                 self._asleep_until = deadline
         if oversleeps:
-            self._ring()
+            self.ring()
 
     def has_room(self, driver: Driven) -> bool:
         """Whether the socket takes more. If not, the connection's `send_blocked` is called when it does."""
@@ -172,11 +172,6 @@ class Loop:
                 is_first = len(self._backlog) == 1
             if is_first:
                 self.wake()
-
-    def look_again(self, driver: Driven) -> None:
-        """Something has happened to the connection that a thread may wait for in its turn of the loop."""
-        if self.turns.is_taken_for(driver):
-            self._ring()
 
     def run_turn(self, driver: Driven, timeout: float | None) -> bool:
         """Run the loop once for a thread that waits for something of this connection, `timeout` seconds at most.
@@ -219,6 +214,7 @@ class Loop:
     def _turn(self, longest: float) -> None:
         try:
             ready = self._wait(longest)
+            self.turns.purpose = None
             udp, wake = self._fds
             if wake in ready:
                 self._alarm.clear()

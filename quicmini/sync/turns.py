@@ -20,13 +20,16 @@ PATIENCE = 0.002
 
 class Turns:
     """At most one thread runs the loop at a time: the I/O thread `with` this, another one between `take` and
-    `give_back`."""
+    `give_back`.
+
+    purpose: what the thread waits for that has taken a turn, as long as it would not see that it has happened: until
+    it has slept. Whoever makes it happen meanwhile has to wake it.
+    """
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
         self._count = 0  # turns taken by other threads than the I/O thread
-        self._owner = 0  # the thread that has taken a turn …
-        self._purpose: object = None  # … and what it waits for
+        self.purpose: object = None
         self._mutex = threading.Lock()
         self._waiting = 0
         self._woken = False
@@ -40,22 +43,17 @@ class Turns:
         """Whether the calling thread may run the loop now, until it calls `give_back`. Never blocks."""
         if self._waiting or not self._turn.acquire(blocking=False):
             return False
-        self._owner = threading.get_ident()
-        self._purpose = purpose
+        self.purpose = purpose
         return True
 
     def give_back(self) -> None:
         """The turn is over."""
-        self._purpose = None
+        self.purpose = None
         self._count += 1
         self._turn.release()
         if self._asleep or self._waiting:
             self._asleep = False
             self._called.set()
-
-    def is_taken_for(self, purpose: object) -> bool:
-        """Whether another thread runs the loop because it waits for `purpose`: it has to be told to look again."""
-        return self._purpose is purpose and self._owner != threading.get_ident()
 
     def wait(self, condition: threading.Condition, timeout: float | None) -> None:
         """Wait until whoever runs the loop notifies the condition, whose lock is held."""

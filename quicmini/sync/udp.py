@@ -155,7 +155,7 @@ class UdpSocket:
         for start in range(0, size, burst):
             piece = payload if size <= burst else payload[start : start + burst]
             try:
-                self._sendmsg(piece, segment_size, destination)
+                self._send_piece(piece, segment_size, destination)
             except BlockingIOError:
                 return transmit._replace(payload=payload[start:])
             except OSError as error:
@@ -173,25 +173,31 @@ class UdpSocket:
         self.gso = error.errno not in GSO_LASTING
         return rest
 
-    def _sendmsg(self, piece: bytes, segment_size: int, destination: Address) -> None:
-        control: tuple[Control, ...] = ()
-        if len(piece) > segment_size:
-            control = (self._segment_control(segment_size),)
-        if self._connected:
-            address: tuple[Any, ...] = ()
-        elif type(destination[-1]) is tuple:
-            control = (*control, destination[-1])
-            address = (0, destination[:-1])
-        else:
-            address = (0, destination)
+    def _send_piece(self, piece: bytes, segment_size: int, destination: Address) -> None:
         try:
-            self._sock.sendmsg((piece,), control, *address)
+            self._sendmsg(piece, segment_size, destination)
         except OSError as error:
             if error.errno not in ICMP_ERRORS or not self._connected:
                 raise
             # The error of an earlier datagram, reported instead of sending this one.
             self._note(error)
-            self._sock.sendmsg((piece,), control, *address)
+            self._sendmsg(piece, segment_size, destination)
+
+    def _sendmsg(self, piece: bytes, segment_size: int, destination: Address) -> None:
+        control: tuple[Control, ...] = ()
+        if len(piece) > segment_size:
+            control = (self._segment_control(segment_size),)
+        if self._connected:
+            if control:
+                self._sock.sendmsg((piece,), control)
+            else:
+                self._sock.send(piece)
+        elif type(destination[-1]) is tuple:
+            self._sock.sendmsg((piece,), (*control, destination[-1]), 0, destination[:-1])
+        elif control:
+            self._sock.sendmsg((piece,), control, 0, destination)
+        else:
+            self._sock.sendto(piece, destination)
 
     def _segment_control(self, size: int) -> Control:
         control = self._segment_controls.get(size)

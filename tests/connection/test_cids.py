@@ -6,6 +6,7 @@ import pytest
 
 from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, MAX_PENDING_RETIREMENTS, LocalCids, RemoteCids
 from quicmini.errors import TransportError, TransportErrorCode
+from quicmini.streams.control import ControlFrames
 from quicmini.wire.builder import PacketBuilder
 from quicmini.wire.frames import Frame, NewConnectionId, RetireConnectionId, parse_frames
 
@@ -14,13 +15,25 @@ def new_cid(number: int, retire_prior_to: int = 0, *, cid: bytes = b"", token: b
     return NewConnectionId(number, retire_prior_to, cid or b"cid-%04d" % number, token or b"token-%010d" % number)
 
 
-def written(cids: RemoteCids) -> list[Frame]:
+class Cids(RemoteCids):
+    """With the queue that its frames go to."""
+
+    def __init__(self, cid: bytes) -> None:
+        self.control = ControlFrames()
+        super().__init__(cid, self.control)
+
+    @property
+    def has_frames(self) -> bool:
+        return bool(self.control.queue)
+
+
+def written(cids: Cids) -> list[Frame]:
     builder = PacketBuilder(1000)
-    cids.write_frames(builder)
+    cids.control.write(builder)
     return parse_frames(builder.payload())
 
 
-def refused(cids: RemoteCids, frame: NewConnectionId) -> TransportErrorCode:
+def refused(cids: Cids, frame: NewConnectionId) -> TransportErrorCode:
     with pytest.raises(TransportError) as caught:
         cids.on_new(frame)
     assert caught.value.frame_type == 0x18
@@ -28,21 +41,21 @@ def refused(cids: RemoteCids, frame: NewConnectionId) -> TransportErrorCode:
 
 
 def test_new_ids_are_kept_and_the_first_stays_in_use() -> None:
-    cids = RemoteCids(b"original")
+    cids = Cids(b"original")
     cids.on_new(new_cid(1))
     assert cids.current == b"original"
     assert not cids.has_frames
 
 
 def test_a_repeated_frame_changes_nothing() -> None:
-    cids = RemoteCids(b"original")
+    cids = Cids(b"original")
     for _ in range(3):
         cids.on_new(new_cid(1))
     assert not cids.has_frames
 
 
 def test_retire_prior_to_moves_on_and_says_so() -> None:
-    cids = RemoteCids(b"original")
+    cids = Cids(b"original")
     cids.on_new(new_cid(1))
     cids.on_new(new_cid(2, retire_prior_to=1))
     assert cids.current == b"cid-0001"
@@ -50,7 +63,7 @@ def test_retire_prior_to_moves_on_and_says_so() -> None:
 
 
 def test_retire_prior_to_that_does_not_increase_is_ignored() -> None:
-    cids = RemoteCids(b"original")
+    cids = Cids(b"original")
     cids.on_new(new_cid(2, retire_prior_to=2))
     written(cids)
     cids.on_new(new_cid(3, retire_prior_to=1))
@@ -59,7 +72,7 @@ def test_retire_prior_to_that_does_not_increase_is_ignored() -> None:
 
 
 def test_an_id_that_was_retired_before_it_came_is_retired_at_once() -> None:
-    cids = RemoteCids(b"original")
+    cids = Cids(b"original")
     cids.on_new(new_cid(3, retire_prior_to=3))
     written(cids)
     cids.on_new(new_cid(1))
@@ -67,15 +80,15 @@ def test_an_id_that_was_retired_before_it_came_is_retired_at_once() -> None:
 
 
 def test_a_lost_retirement_is_sent_again_and_an_acknowledged_one_is_not() -> None:
-    cids = RemoteCids(b"original")
+    cids = Cids(b"original")
     cids.on_new(new_cid(1, retire_prior_to=1))
     builder = PacketBuilder(1000)
-    cids.write_frames(builder)
-    cids.on_lost(builder.records[0])
+    cids.control.write(builder)
+    cids.control.on_lost(builder.records[0])
     again = PacketBuilder(1000)
-    cids.write_frames(again)
+    cids.control.write(again)
     assert again.payload() == builder.payload()
-    cids.on_acked(again.records[0])
+    cids.control.on_acked(again.records[0])
     assert not cids.has_frames
 
 
@@ -88,24 +101,24 @@ def test_a_lost_retirement_is_sent_again_and_an_acknowledged_one_is_not() -> Non
     ],
 )
 def test_an_id_that_contradicts_an_earlier_one_is_a_violation(frame: NewConnectionId) -> None:
-    cids = RemoteCids(b"original")
+    cids = Cids(b"original")
     cids.on_new(new_cid(1))
     assert refused(cids, frame) is TransportErrorCode.PROTOCOL_VIOLATION
 
 
 def test_more_ids_than_the_limit_are_an_error() -> None:
-    cids = RemoteCids(b"original")
+    cids = Cids(b"original")
     for number in range(1, ACTIVE_CONNECTION_ID_LIMIT):
         cids.on_new(new_cid(number))
     assert refused(cids, new_cid(ACTIVE_CONNECTION_ID_LIMIT)) is TransportErrorCode.CONNECTION_ID_LIMIT_ERROR
 
 
 def test_a_peer_that_uses_zero_length_ids_has_no_others() -> None:
-    assert refused(RemoteCids(b""), new_cid(1)) is TransportErrorCode.PROTOCOL_VIOLATION
+    assert refused(Cids(b""), new_cid(1)) is TransportErrorCode.PROTOCOL_VIOLATION
 
 
 def test_retirements_that_nobody_acknowledges_are_limited() -> None:
-    cids = RemoteCids(b"original")
+    cids = Cids(b"original")
     for number in range(1, MAX_PENDING_RETIREMENTS + 1):
         cids.on_new(new_cid(number, retire_prior_to=number))
         written(cids)
@@ -114,7 +127,7 @@ def test_retirements_that_nobody_acknowledges_are_limited() -> None:
 
 
 def test_reset_tokens_of_all_known_ids_count() -> None:
-    cids = RemoteCids(b"original")
+    cids = Cids(b"original")
     assert not cids.is_reset_token(b"")
     cids.set_reset_token(b"first-token-16-b")
     cids.on_new(new_cid(1))

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 from quicmini import Connection, Listener, Stream
+from quicmini.sync.driver import Driver
 
 __all__ = ["ALPN", "PATIENCE", "Pair", "drain", "in_thread", "until", "waiters"]
 
@@ -64,6 +65,11 @@ def until(condition: Callable[[], object]) -> None:
 def waiters(condition: threading.Condition | None) -> int:
     """How many threads wait on the condition."""
     return len(vars(condition)["_waiters"]) if condition is not None else 0
+
+
+def waiting_threads(driver: Driver, *conditions: threading.Condition | None) -> int:
+    """How many threads wait for something of the connection: on one of the conditions, or in a turn of the loop."""
+    return sum(map(waiters, conditions)) + (driver.loop.turns.purpose is driver)
 
 
 def drain(stream: Stream) -> bytes:

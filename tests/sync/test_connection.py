@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from quicmini import ApplicationError, Config, ConnectionClosedOK, IdleTimeoutError
-from tests.sync.helpers import PATIENCE, Pair, drain, in_thread, until, waiters
+from tests.sync.helpers import PATIENCE, Pair, drain, in_thread, until, waiting_threads
 
 
 def test_opening_waits_for_the_peers_permission(make_pair: Callable[..., Pair]) -> None:
@@ -21,7 +21,7 @@ def test_opening_waits_for_the_peers_permission(make_pair: Callable[..., Pair]) 
             pair.client.open_stream(timeout=timeout)
     pair.client.open_stream(unidirectional=True, timeout=0)  # they are counted apart
     opening = in_thread(pair.client.open_stream)
-    until(lambda: waiters(pair.client._driver.changed))
+    until(lambda: waiting_threads(pair.client._driver, pair.client._driver.changed))
     first.close()
     pair.server.accept_stream(PATIENCE).close()
     assert opening.result(PATIENCE).stream_id == 4
@@ -82,7 +82,7 @@ def test_close_wakes_every_waiter(make_pair: Callable[..., Pair]) -> None:
     pair.client.open_stream()
     driver = pair.client._driver
     waiting = [in_thread(pair.client.open_stream), in_thread(pair.client.accept_stream), in_thread(list, pair.client)]
-    until(lambda: waiters(driver.changed) and waiters(driver.arrived) == 2)
+    until(lambda: waiting_threads(driver, driver.changed, driver.arrived) == 3)
     pair.client.close()
     assert isinstance(waiting[0].exception(PATIENCE), ConnectionClosedOK)
     assert isinstance(waiting[1].exception(PATIENCE), ConnectionClosedOK)

@@ -8,7 +8,7 @@ import pytest
 
 from quicmini import ConnectionClosedOK, Listener, connect, listen
 from tests.certificates import Authority, CertificateFiles
-from tests.sync.helpers import ALPN, PATIENCE, Pair, in_thread, until, waiters
+from tests.sync.helpers import ALPN, PATIENCE, Pair, in_thread, until, waiters, waiting_threads
 
 
 def test_accept_times_out_and_may_be_repeated(listener: Listener, authority: Authority) -> None:
@@ -32,7 +32,7 @@ def test_missing_files() -> None:
 
 def test_close_ends_its_connections_its_thread_and_its_socket(pair: Pair) -> None:
     waiting = in_thread(pair.server.accept_stream)
-    until(lambda: waiters(pair.server._driver.arrived))
+    until(lambda: waiting_threads(pair.server._driver, pair.server._driver.arrived))
     pair.listener.close()
     assert isinstance(waiting.exception(PATIENCE), ConnectionClosedOK)
     assert not pair.listener._loop.thread.is_alive()

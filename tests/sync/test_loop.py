@@ -45,6 +45,7 @@ class FakeEndpoint:
 class FakeDriver:
     def __init__(self, core: Any) -> None:
         self.core = core
+        self.lock = threading.Lock()
         self.timers: list[Timer] = []
         self.finished = False
         self.lingers = True

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from quicmini import Config, ConnectionClosedOK, StreamReset
-from tests.sync.helpers import PATIENCE, Pair, in_thread, until, waiters
+from tests.sync.helpers import PATIENCE, Pair, in_thread, until, waiting_threads
 
 
 def test_whichever_stream_is_complete_first(pair: Pair) -> None:
@@ -82,7 +82,7 @@ def test_what_has_arrived_comes_before_the_end(pair: Pair) -> None:
 
 def test_the_end_wakes_who_waits(pair: Pair) -> None:
     waiting = in_thread(pair.server.next_readable)
-    until(lambda: waiters(pair.server._driver.arrived))
+    until(lambda: waiting_threads(pair.server._driver, pair.server._driver.arrived))
     pair.client.close()
     assert isinstance(waiting.exception(PATIENCE), ConnectionClosedOK)
 

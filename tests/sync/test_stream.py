@@ -10,7 +10,7 @@ import pytest
 
 from quicmini import Config, ConnectionClosedOK, Stream, StreamReset, StreamStopped
 from quicmini.sync.driver import Driver
-from tests.sync.helpers import PATIENCE, Pair, drain, in_thread, until, waiters
+from tests.sync.helpers import PATIENCE, Pair, drain, in_thread, until, waiting_threads
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def echo(stream: Stream) -> None:
 
 
 def wait_for_reader(stream: Stream) -> None:
-    until(lambda: waiters(stream._driver._readers.get(stream.stream_id)))
+    until(lambda: waiting_threads(stream._driver, stream._driver._readers.get(stream.stream_id)))
 
 
 def wait_for_writer(stream: Stream) -> None:
-    until(lambda: waiters(stream._driver._writers.get(stream.stream_id)))
+    until(lambda: waiting_threads(stream._driver, stream._driver._writers.get(stream.stream_id)))
 
 
 # What arrives

@@ -17,7 +17,7 @@ LOCALHOST = ("127.0.0.1", 0)
 
 
 class SocketStub:
-    """Stands in for the socket inside a UdpSocket: `sendmsg` does what the test says, the rest is the real one's."""
+    """Stands in for the socket inside a UdpSocket: sending does what the test says, the rest is the real one's."""
 
     def __init__(self, real: socket.socket) -> None:
         self.real = real
@@ -27,6 +27,12 @@ class SocketStub:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
+
+    def send(self, data: bytes) -> int:
+        return self.sendmsg((data,))
+
+    def sendto(self, data: bytes, address: Any) -> int:
+        return self.sendmsg((data,), (), 0, address)
 
     def sendmsg(self, buffers: Any, control: Any = (), *address: Any) -> int:
         error = self.errors.pop(0) if self.errors else 0
