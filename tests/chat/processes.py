@@ -20,7 +20,7 @@ from typing import IO, Self
 
 __all__ = ["Client", "Process", "Server", "run"]
 
-PATIENCE = 60.0  # seconds for anything to happen: generous, as a test that passes never waits so long
+PATIENCE = 120.0  # seconds that a process may run: a test that passes never takes so long
 
 
 def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -30,37 +30,24 @@ def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 
 
 class _Lines:
-    """The lines of a pipe as they come."""
+    """The lines of a pipe, read when they are waited for: no thread, so that a relay in this process is not slowed."""
 
     def __init__(self, pipe: IO[str]) -> None:
         self.lines: list[str] = []
-        self._changed = threading.Condition()
-        self._ended = False
-        self._reader = threading.Thread(target=self._read, args=(pipe,), daemon=True)
-        self._reader.start()
-
-    def _read(self, pipe: IO[str]) -> None:
-        for line in pipe:
-            with self._changed:
-                self.lines.append(line.rstrip("\n"))
-                self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+        self._pipe = pipe
 
     def wait(self, enough: Callable[[list[str]], bool], what: str) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: enough(self.lines) or self._ended, PATIENCE)
-            assert enough(self.lines), (
-                f"{what} was awaited; there were {len(self.lines)} lines, the last: {self.lines[-5:]}"
-            )
+        while not enough(self.lines):
+            line = self._pipe.readline()
+            assert line, f"{what} was awaited; there were {len(self.lines)} lines, the last: {self.lines[-5:]}"
+            self.lines.append(line.removesuffix("\n"))
 
-    def join(self) -> None:
-        self._reader.join(PATIENCE)
+    def wait_for_end(self) -> None:
+        self.lines.extend(line.removesuffix("\n") for line in self._pipe)
 
 
 class Process:
-    """A running chat command. A context manager: it is killed at the end, if it still runs."""
+    """A running chat command. A context manager: it is killed at the end, or when nobody should be so patient."""
 
     def __init__(self, *arguments: str, stdout: int = subprocess.PIPE) -> None:
         self._process = subprocess.Popen(
@@ -73,6 +60,9 @@ class Process:
         assert self._process.stderr
         self.output = _Lines(self._process.stdout or io.StringIO())
         self.log = _Lines(self._process.stderr)
+        self._watchdog = threading.Timer(PATIENCE, self._process.kill)
+        self._watchdog.daemon = True
+        self._watchdog.start()
 
     def __enter__(self) -> Self:
         return self
@@ -80,10 +70,9 @@ class Process:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._watchdog.cancel()
         self._process.kill()
         self._process.wait()
-        for each in (self.output, self.log):
-            each.join()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe:
                 pipe.close()
@@ -93,10 +82,9 @@ class Process:
 
     def wait(self) -> int:
         """The exit status, when everything that was printed has been read."""
-        status = self._process.wait(PATIENCE)
-        self.output.join()
-        self.log.join()
-        return status
+        self.output.wait_for_end()
+        self.log.wait_for_end()
+        return self._process.wait()
 
     def logs(self, line: str, times: int = 1) -> None:
         """Wait for a line on stderr that begins like this."""
@@ -150,8 +138,12 @@ class Client(Process):
         """Wait for so many lines on stdout."""
         self.output.wait(lambda seen: len(seen) >= count, f"{count} lines")
 
-    def leave(self) -> int:
-        """End its stdin; returns its exit status."""
+    def end(self) -> None:
+        """End its stdin."""
         assert self._process.stdin
         self._process.stdin.close()
+
+    def leave(self) -> int:
+        """End its stdin; returns its exit status."""
+        self.end()
         return self.wait()

@@ -139,12 +139,12 @@ class TestAnyBytes:
         except GobError:
             return None
 
-    @settings(deadline=None, max_examples=500)
+    @settings(deadline=None, max_examples=200)
     @given(st.binary(max_size=300))
     def test_random(self, raw: bytes) -> None:
         self.check(raw)
 
-    @settings(deadline=None, max_examples=1000)
+    @settings(deadline=None, max_examples=300)
     @given(st.sampled_from(GOBS), st.data())
     def test_a_gob_with_bytes_changed(self, raw: bytes, data: st.DataObject) -> None:
         changed = bytearray(raw)
@@ -152,13 +152,13 @@ class TestAnyBytes:
             changed[position] = value
         self.check(bytes(changed))
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=100)
     @given(st.lists(st.binary(max_size=40), max_size=6))
     def test_messages_of_random_content(self, contents: list[bytes]) -> None:
         self.check(DEFINITION + b"".join(map(message, contents)))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(st.dictionaries(st.text(min_size=1), st.text(), min_size=1, max_size=8))
 def test_round_trip(fields: dict[str, str]) -> None:
     raw = encode_strings("T", fields)
