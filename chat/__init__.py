@@ -1,0 +1,1 @@
+"""A chat over QUIC: `python -m chat serve`, `join` and `demo`. Each message travels on a stream of its own."""

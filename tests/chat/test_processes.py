@@ -17,8 +17,6 @@ from tests.relay import Relay
 
 def test_a_conversation(tmp_path: Path) -> None:
     with Server(tmp_path) as server, Client(server, "zoe") as zoe, Client(server, "bob") as bob:
-        zoe.joined()
-        bob.joined()
         server.logs("[INFO] added client 127.0.0.1:", times=2)
         zoe.say("smørrebrød → 蛋糕", "")
         bob.say("\x1b[31mred")
@@ -67,8 +65,7 @@ def test_a_filter_leaves_after_its_last_line_was_acknowledged(tmp_path: Path) ->
         Client(server, "bob") as bob,
         Client(server, "zoe", address=relay.address) as zoe,
     ):
-        bob.joined()
-        zoe.joined()
+        server.logs("[INFO] added client", times=2)
         zoe.say(*lines)
         assert zoe.leave() == 0, zoe.log.lines
         bob.sees_count(300)
@@ -94,8 +91,7 @@ def test_a_client_that_is_killed_is_noticed(tmp_path: Path) -> None:
         Client(server, "zoe") as zoe,
         Client(server, "bob") as bob,
     ):
-        zoe.joined()
-        bob.joined()
+        server.logs("[INFO] added client", times=2)
         zoe.signal(signal.SIGKILL)
         assert zoe.wait() == -signal.SIGKILL
         server.logs("[INFO] removed client 127.0.0.1:")
