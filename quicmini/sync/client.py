@@ -89,14 +89,12 @@ def _open(family: int, remote: Address, settings: ClientSettings, config: Config
         driver = Driver(core, loop)
         loop.add(driver)
         loop.close()  # with its only connection
-        with driver.lock:
-            driver.flush()
-        loop.start()
     except BaseException:
         udp.close()
         raise
     try:
         with driver.lock:
+            driver.flush()
             while not driver.established:
                 driver.check()
                 if driver.network_error is not None:
@@ -108,4 +106,7 @@ def _open(family: int, remote: Address, settings: ClientSettings, config: Config
         driver.close(0, "")
         loop.stop()
         raise
+    finally:
+        # Not earlier: until here this thread waits, and takes every turn of the loop itself.
+        loop.start()
     return driver

@@ -253,7 +253,7 @@ class Loop:
     def _sleep(self, seconds: float) -> list[int]:
         """Which descriptors are ready, at once or after a while."""
         start = monotonic()
-        spins = self._lively and not self._backlog
+        spins = self._lively and not self._backlog and not self.turns.waiting
         ready = self._look_out(start + min(seconds, SPIN_TIME)) if spins else []
         if not ready:
             ready = self._block(seconds)

@@ -17,11 +17,15 @@ __all__ = ["PATIENCE", "Turns"]
 # next one: timers and ACKs are late by so much at most, which is small beside max_ack_delay (RFC 9000 §13.2.1).
 PATIENCE = 0.002
 
+# The I/O thread lets 2, 4, 8 … occasions pass after having stepped aside for nothing, 2 to this power at most.
+MAX_DISAPPOINTMENTS = 10
+
 
 class Turns:
     """At most one thread runs the loop at a time: the I/O thread `with` this, another one between `take` and
     `give_back`.
 
+    waiting: how many threads wait to be woken by the one that has the turn.
     purpose: what the thread waits for that has taken a turn, as long as it would not see that it has happened: until
     it has slept. Whoever makes it happen meanwhile has to wake it.
     """
@@ -31,17 +35,19 @@ class Turns:
         self._count = 0  # turns taken by other threads than the I/O thread
         self.purpose: object = None
         self._mutex = threading.Lock()
-        self._waiting = 0
+        self.waiting = 0
         self._woken = False
         self._called = threading.Event()
         self._recalled = False
+        self._disappointments = 0  # how often in a row it stepped aside for nothing …
+        self._distrust = 0  # … and how many occasions it therefore lets pass
         self._asleep = False  # the I/O thread is aside and does not look by itself
 
     # For threads that wait for something
 
     def take(self, purpose: object) -> bool:
         """Whether the calling thread may run the loop now, until it calls `give_back`. Never blocks."""
-        if self._waiting or not self._turn.acquire(blocking=False):
+        if self.waiting or not self._turn.acquire(blocking=False):
             return False
         self.purpose = purpose
         return True
@@ -51,19 +57,19 @@ class Turns:
         self.purpose = None
         self._count += 1
         self._turn.release()
-        if self._asleep or self._waiting:
+        if self._asleep or self.waiting:
             self._asleep = False
             self._called.set()
 
     def wait(self, condition: threading.Condition, timeout: float | None) -> None:
         """Wait until whoever runs the loop notifies the condition, whose lock is held."""
         with self._mutex:
-            self._waiting += 1
+            self.waiting += 1
         try:
             condition.wait(timeout)
         finally:
             with self._mutex:
-                self._waiting -= 1
+                self.waiting -= 1
 
     def woke(self) -> None:
         """Threads that wait were notified."""
@@ -82,9 +88,22 @@ class Turns:
 
     def step_aside(self) -> None:
         """After a turn that woke the only thread that waited: leave the loop to it until the I/O thread is needed."""
-        if not self._woken or self._waiting > 1:
+        if not self._woken or self.waiting > 1:
+            return
+        if self._distrust:
+            self._distrust -= 1
             return
         self._recalled = False
+        before = self._count
+        self._be_aside()
+        if self._count > before:
+            self._disappointments = 0
+        elif not self._recalled:
+            # The thread did not come back. The next one may not either, and each time costs those who call PATIENCE.
+            self._disappointments = min(self._disappointments + 1, MAX_DISAPPOINTMENTS)
+            self._distrust = 1 << self._disappointments
+
+    def _be_aside(self) -> None:
         while not self._recalled:
             count = self._count
             self._asleep = self._turn.locked()
@@ -92,7 +111,7 @@ class Turns:
                 continue  # the turn ended before it could know that its end has to be told
             called = self._called.wait(None if self._asleep else PATIENCE)
             self._called.clear()
-            if (called and self._waiting) or (not called and self._count == count and not self._turn.locked()):
+            if (called and self.waiting) or (not called and self._count == count and not self._turn.locked()):
                 break
         self._asleep = False
 
