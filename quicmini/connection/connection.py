@@ -207,6 +207,11 @@ class Connection:
         self._core.streams.stop_sending(stream_id, error_code)
 
     @property
+    def bytes_in_flight(self) -> int:
+        """What was sent, and is neither acknowledged nor lost (RFC 9002 §2)."""
+        return self._core.recovery.bytes_in_flight
+
+    @property
     def all_acknowledged(self) -> bool:
         """Whether everything written to streams has arrived."""
         return self._core.streams.all_acknowledged

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from time import monotonic
 
 from quicmini.config import Config
@@ -17,7 +18,7 @@ from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
 from quicmini.sync.loop import Loop
 from quicmini.sync.udp import UdpSocket
-from quicmini.tls.certificates import load_trust_store
+from quicmini.tls.certificates import TrustStore, load_trust_store
 from quicmini.tls.context import ClientContext
 
 __all__ = ["connect"]
@@ -54,12 +55,8 @@ def connect(
     """
     if certfile or keyfile or session is not None:
         raise NotImplementedError("client certificates and session resumption are not supported")
-    context = ClientContext(
-        alpn_protocols=tuple(alpn_protocols),
-        cipher_suites=config.cipher_suites,
-        groups=config.groups,
-        trust_store=load_trust_store(cafile) if verify else None,
-        clock=lambda: datetime.now(UTC),
+    context = _context(
+        tuple(alpn_protocols), config.cipher_suites, config.groups, load_trust_store(cafile) if verify else None
     )
     host, port = address
     settings = ClientSettings(context, server_hostname or host)
@@ -77,6 +74,23 @@ def connect(
         else:
             return Connection(driver, close_timeout)
     raise failure or OSError(f"{host} has no address")
+
+
+@lru_cache(maxsize=16)
+def _context(
+    alpn_protocols: tuple[str, ...],
+    cipher_suites: tuple[int, ...],
+    groups: tuple[int, ...],
+    trust_store: TrustStore | None,
+) -> ClientContext:
+    """Programs connect with the same settings again and again: what can be encoded once is."""
+    return ClientContext(
+        alpn_protocols=alpn_protocols,
+        cipher_suites=cipher_suites,
+        groups=groups,
+        trust_store=trust_store,
+        clock=lambda: datetime.now(UTC),
+    )
 
 
 def _open(family: int, remote: Address, settings: ClientSettings, config: Config, deadline: Deadline) -> Driver:

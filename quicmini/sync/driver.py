@@ -33,6 +33,11 @@ __all__ = ["ConnectionObserver", "Driver", "StreamObserver"]
 
 logger = logging.getLogger("quicmini")
 
+# What small writes may wait for each other: until there is about a packet of them (bytes), and how long (seconds).
+HOLD_SIZE = 1000
+HOLD_TIME = 0.001
+_FRAME_OVERHEAD = 8
+
 # Seconds between two looks at the timers of a connection whose socket is full.
 _PAUSE = 0.01
 
@@ -61,6 +66,7 @@ class Driver:
     """
 
     __slots__ = (
+        "_held",
         "_observer",
         "_readers",
         "_writers",
@@ -92,6 +98,7 @@ class Driver:
         self.failure: ConnectionClosed | None = None
         self.timers: list[Timer] = []
         self._observer = observer
+        self._held = 0  # bytes, about, that wait for company
         # Made when a thread has to wait for the stream, forgotten with the stream: most streams never need one.
         self._readers: dict[int, threading.Condition] = {}
         self._writers: dict[int, threading.Condition] = {}
@@ -109,8 +116,21 @@ class Driver:
         if error is not None:
             raise error.fresh()
 
+    def written(self, size: int) -> None:
+        """A stream has taken `size` bytes: send them, or let a little wait for what may follow.
+
+        While the peer still has something to acknowledge, small writes share packets: until one is full, the thread
+        waits for anything, a datagram comes, or HOLD_TIME has passed. Whoever writes only now and then never waits.
+        """
+        self._held += size + _FRAME_OVERHEAD
+        if self._held < HOLD_SIZE and self.core.bytes_in_flight:
+            self.loop.schedule(self, monotonic() + HOLD_TIME)
+        else:
+            self.flush()
+
     def flush(self) -> None:
         """Send what may be sent, tell the threads what has happened, set the timer."""
+        self._held = 0
         core = self.core
         loop = self.loop
         earliest = 0.0
@@ -128,7 +148,7 @@ class Driver:
 
     def after_read(self, stream_id: int) -> None:
         """Reading may grant the peer new credit (RFC 9000 §4.1), and finish the stream."""
-        if self.core.wants_to_send:
+        if self.core.wants_to_send and not self._held:
             self.flush()
         else:
             self._tell()
@@ -166,6 +186,8 @@ class Driver:
     def _wait_for_stream(
         self, conditions: dict[int, threading.Condition], stream_id: int, timeout: float | None
     ) -> None:
+        if self._held:
+            self.flush()
         if self.loop.run_turn(self, timeout):
             return
         condition = conditions.get(stream_id)
@@ -174,6 +196,8 @@ class Driver:
         self.loop.turns.wait(condition, timeout)
 
     def _wait(self, condition: threading.Condition, timeout: float | None) -> None:
+        if self._held:
+            self.flush()
         if not self.loop.run_turn(self, timeout):
             self.loop.turns.wait(condition, timeout)
 

@@ -210,7 +210,7 @@ class Stream:
             raise
         if end_stream and taken == len(data):
             self._sent_all = True
-        driver.flush()
+        driver.written(taken)
         return taken
 
     def reset(self, error_code: int = 0) -> None:
