@@ -36,7 +36,7 @@ _MIN_ROOM = 32
 _PING = b"\x01"
 
 # Bound once: looking up a member of an enumeration costs as much as a small call.
-_INITIAL, _APPLICATION = PacketNumberSpace.INITIAL, PacketNumberSpace.APPLICATION
+_INITIAL, _HANDSHAKE, _APPLICATION = PacketNumberSpace
 
 
 class Sender:
@@ -62,7 +62,7 @@ class Sender:
             return self._closing_transmits()
         datagrams: list[bytes] = []
         while core.in_handshake:
-            datagram = self._coalesced_datagram(now)
+            datagram = self._coalesced_datagram(now) if self.wants_to_send else b""
             if not datagram:
                 return self._transmits(datagrams)
             datagrams.append(datagram)
@@ -79,15 +79,20 @@ class Sender:
         core = self._core
         if not core.lifecycle.alive:
             return core.lifecycle.close_pending
-        return core.in_handshake or self._application_waits
+        return self._application_waits or (core.in_handshake and (self._waits(_INITIAL) or self._waits(_HANDSHAKE)))
+
+    def _waits(self, number: PacketNumberSpace) -> bool:
+        """Whether a packet number space has something to send: CRYPTO data, an ACK that is due, a probe."""
+        core = self._core
+        space = core.spaces[number]
+        due = space.acks.deadline
+        return (
+            (due is not None and due <= core.now) or space.crypto.has_frames or core.recovery.probes_wanted[number] > 0
+        )
 
     @property
     def _application_waits(self) -> bool:
-        core = self._core
-        due = core.spaces[_APPLICATION].acks.deadline
-        return (
-            (due is not None and due <= core.now) or self._has_frames or core.recovery.probes_wanted[_APPLICATION] > 0
-        )
+        return self._core.streams.has_frames or self._waits(_APPLICATION)
 
     @property
     def _has_frames(self) -> bool:
