@@ -124,7 +124,7 @@ def _connect(options: argparse.Namespace, server: str) -> Connection:
 
 def _write_stats(connection: Connection, path: Path) -> None:
     """The connection's counters as JSON; times in seconds."""
-    stats = {"cipher": connection._driver.core.cipher_suite, **dataclasses.asdict(connection.stats())}
+    stats = {"cipher": connection.cipher(), **dataclasses.asdict(connection.stats())}
     try:
         path.write_text(json.dumps(stats, indent=1) + "\n")
     except OSError as error:

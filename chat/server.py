@@ -151,9 +151,8 @@ class _Client:
         self.post(b"")
 
     def drop(self) -> None:
-        """Close the connection for being too slow. Does not block: closing waits for what is on the way."""
-        arguments = (ErrorCode.TOO_SLOW, "too slow: too many messages were waiting")
-        threading.Thread(target=self.connection.close, args=arguments, name=f"drop {self._name}", daemon=True).start()
+        """Close the connection for being too slow, without waiting for what is on the way."""
+        self.connection.close(ErrorCode.TOO_SLOW, "too slow: too many messages were waiting", timeout=0)
 
     def _write(self) -> None:
         """Send what is waiting, until an empty message says that nothing follows: the thread of the writer."""

@@ -124,6 +124,11 @@ class Connection:
         """Whether `datagrams_to_send` may have something: cheap, and True rather than False in doubt."""
         return self._sender.wants_to_send
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether streams, or their flow control, have something to send."""
+        return self._core.streams.has_frames
+
     def next_timeout(self) -> float | None:
         """When to call `handle_timeout`, None for never."""
         core = self._core

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import TracebackType
+from types import EllipsisType, TracebackType
 from typing import Self
 
 from quicmini.connection.state import ConnectionStats
@@ -72,6 +72,10 @@ class Connection:
         """The peer's certificate in DER; None if it showed none."""
         return self._driver.core.peer_certificate
 
+    def cipher(self) -> str | None:
+        """The IANA name of the TLS cipher suite, such as TLS_AES_128_GCM_SHA256; None before the handshake is done."""
+        return self._driver.core.cipher_suite
+
     def stats(self) -> ConnectionStats:
         """Counters and the state of loss recovery, as of now."""
         with self._driver.lock:
@@ -138,21 +142,21 @@ class Connection:
 
     # The end
 
-    def close(self, error_code: int = 0, reason: str = "") -> None:
+    def close(self, error_code: int = 0, reason: str = "", *, timeout: float | EllipsisType | None = ...) -> None:
         """Deliver what was written to the streams, then close with an error code of the application and a text.
 
-        Blocks until the peer has acknowledged everything, for `close_timeout` seconds at most; what it has not by then
-        is lost. Wakes every thread that waits for the connection. A second call does nothing. Nothing that the peer
-        sends afterwards is read, so the side that expects an answer closes last.
+        Blocks until the peer has acknowledged everything, for `timeout` seconds at most (by default the connection's
+        `close_timeout`; 0: close at once; None: as long as the peer is there); what it has not by then is lost. Wakes
+        every thread that waits for the connection. A second call does nothing. Nothing that the peer sends afterwards
+        is read, so the side that expects an answer closes last.
         """
         if not 0 <= error_code <= _MAX_ERROR_CODE:
             raise ValueError(f"an error code is 0 to 2**62-1 (got {error_code!r})")
         driver = self._driver
-        deadline = Deadline(self._close_timeout)
+        deadline = Deadline(self._close_timeout if isinstance(timeout, EllipsisType) else timeout)
         try:
             with driver.lock:
-                while driver.error is None and not driver.core.all_acknowledged:
-                    driver.wait_changed("everything to be acknowledged", deadline)
+                driver.wait_acknowledged(deadline)
         except TimeoutError:
             pass
         finally:

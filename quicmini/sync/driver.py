@@ -66,6 +66,7 @@ class Driver:
     """
 
     __slots__ = (
+        "_closing",
         "_held",
         "_observer",
         "_readers",
@@ -98,6 +99,7 @@ class Driver:
         self.failure: ConnectionClosed | None = None
         self.timers: list[Timer] = []
         self._observer = observer
+        self._closing = False  # somebody waits until everything is acknowledged
         self._held = 0  # bytes, about, that wait for company
         # Made when a thread has to wait for the stream, forgotten with the stream: most streams never need one.
         self._readers: dict[int, threading.Condition] = {}
@@ -148,7 +150,7 @@ class Driver:
 
     def after_read(self, stream_id: int) -> None:
         """Reading may grant the peer new credit (RFC 9000 §4.1), and finish the stream."""
-        if self.core.wants_to_send and not self._held:
+        if self.core.has_frames and not self._held:
             self.flush()
         else:
             self._tell()
@@ -159,6 +161,12 @@ class Driver:
         # Last of all: a thread that is woken earlier would find the lock taken, and go back to sleep for it.
         while (event := self.core.next_event()) is not None:
             _HANDLERS[type(event)](self, event)
+
+    def wait_acknowledged(self, deadline: Deadline) -> None:
+        """Wait until all that was written has arrived, or the connection is over; TimeoutError at the deadline."""
+        self._closing = True
+        while self.error is None and not self.core.all_acknowledged:
+            self.wait_changed("everything to be acknowledged", deadline)
 
     def close(self, error_code: int, reason: str) -> None:
         """Close now; nothing happens if the connection is over. Takes the lock itself."""
@@ -206,7 +214,7 @@ class Driver:
         turns = self.loop.turns
         if condition is not None:
             condition.notify_all()
-            turns.woke()
+            turns.woke(condition)
         if turns.purpose is self:
             self.loop.ring()
 
@@ -249,7 +257,7 @@ class Driver:
 
     def _follow_up(self) -> None:
         self.flush()
-        if self.core.all_acknowledged:
+        if self._closing and self.core.all_acknowledged:
             self._notify(self.changed)
         if self.core.state is ConnectionState.TERMINATED:
             self.finished = True

@@ -42,7 +42,7 @@ _LONGEST_SLEEP = 3600.0  # seconds
 
 # Seconds that the loop looks out for datagrams before it sleeps, if the last wait took no longer either. Two programs
 # on one machine, or in one rack, answer each other in this time; a peer that is farther away costs one vain attempt.
-SPIN_TIME = 0.0003
+SPIN_TIME = 0.0005
 
 _SHORT_SLEEP = 0.005  # seconds
 _FD_SETSIZE = 1024  # file descriptors from here on are beyond `select`

@@ -36,7 +36,8 @@ class Turns:
         self.purpose: object = None
         self._mutex = threading.Lock()
         self.waiting = 0
-        self._woken = False
+        self._condition: threading.Condition | None = None  # what the last of them waits for
+        self._woken = False  # the only thread that waited was woken in this turn
         self._called = threading.Event()
         self._recalled = False
         self._disappointments = 0  # how often in a row it stepped aside for nothing …
@@ -65,15 +66,17 @@ class Turns:
         """Wait until whoever runs the loop notifies the condition, whose lock is held."""
         with self._mutex:
             self.waiting += 1
+            self._condition = condition
         try:
             condition.wait(timeout)
         finally:
             with self._mutex:
                 self.waiting -= 1
 
-    def woke(self) -> None:
-        """Threads that wait were notified."""
-        self._woken = True
+    def woke(self, condition: threading.Condition) -> None:
+        """The condition was notified."""
+        if self.waiting == 1 and self._condition is condition:
+            self._woken = True
 
     # For the I/O thread
 
@@ -88,7 +91,7 @@ class Turns:
 
     def step_aside(self) -> None:
         """After a turn that woke the only thread that waited: leave the loop to it until the I/O thread is needed."""
-        if not self._woken or self.waiting > 1:
+        if not self._woken:
             return
         if self._distrust:
             self._distrust -= 1

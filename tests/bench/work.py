@@ -54,9 +54,9 @@ CHATTERS = 100
 CASES = (
     Case("download", "bulk, one stream, server to client", BULK, "Mbit/s", BULK * 8 / 1e6),
     Case("upload", "bulk, one stream, client to server", BULK, "Mbit/s", BULK * 8 / 1e6),
-    Case("echo", "echo, a stream for each message, one after the other", 500, "messages/s", 500),
-    Case("echo-100", "echo, a stream for each message, 100 at once", 1000, "messages/s", 1000),
-    Case("handshake", "handshakes, one after the other", 50, "handshakes/s", 50),
+    Case("echo", "echo, a stream for each message, one after the other", 2000, "messages/s", 2000),
+    Case("echo-100", "echo, a stream for each message, 100 at once", 5000, "messages/s", 5000),
+    Case("handshake", "handshakes, one after the other", 200, "handshakes/s", 200),
     Case("chat", f"chat, each message to {CHATTERS} clients", 20, "deliveries/s", 20 * CHATTERS, CHATTERS),
 )
 

@@ -170,3 +170,16 @@ def test_the_interpreter_ends_with_connections_open(pair: Pair, authority: objec
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], timeout=PATIENCE, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_close_with_a_timeout_of_its_own(make_pair: Callable[..., Pair]) -> None:
+    """Nothing is read, so that nothing more can be delivered: 0 does not wait at all."""
+    pair = make_pair(max_stream_data=1000)
+    pair.client.open_stream().sendall(b"x" * 900_000, end_stream=True)
+    pair.client.close(5, "at once", timeout=0)
+    with pytest.raises(ApplicationError, match="at once"):
+        pair.client.open_stream()
+
+
+def test_the_cipher_has_its_registered_name(pair: Pair) -> None:
+    assert pair.client.cipher() == pair.server.cipher() == "TLS_AES_128_GCM_SHA256"
