@@ -159,8 +159,7 @@ class Recovery:
             sent = self.spaces[APPLICATION]
             if sent.loss_time is not None or not sent.ack_eliciting_count:
                 return sent.loss_time
-            backoff: int = 1 << min(self.pto_count, MAX_BACKOFF)
-            return sent.last_ack_eliciting_at + (self.rtt.probe_interval + self.max_ack_delay) * backoff
+            return self._application_timeout(sent)
         loss_time = self._loss_time()
         if loss_time is not None:
             return loss_time
@@ -213,8 +212,7 @@ class Recovery:
         initial, handshake, application = self.spaces
         earliest: tuple[float, PacketNumberSpace] | None = None
         if application.ack_eliciting_count and self.handshake_confirmed:
-            expiry = application.last_ack_eliciting_at + duration + self.max_ack_delay * backoff
-            earliest = expiry, APPLICATION
+            earliest = self._application_timeout(application), APPLICATION
         for sent, space in (handshake, HANDSHAKE), (initial, INITIAL):
             if sent.ack_eliciting_count:
                 expiry = sent.last_ack_eliciting_at + duration
@@ -225,6 +223,12 @@ class Recovery:
             start = max(self._quiet_since, initial.last_ack_eliciting_at, handshake.last_ack_eliciting_at)
             earliest = start + duration, HANDSHAKE if self.has_handshake_keys else INITIAL
         return earliest
+
+    def _application_timeout(self, sent: SentPackets) -> float:
+        """The probe timeout of the only space whose ACKs the peer may delay. One formula, since two round differently:
+        a timer that expires before it is due, by a hair, expires for ever."""
+        backoff: int = 1 << min(self.pto_count, MAX_BACKOFF)
+        return sent.last_ack_eliciting_at + (self.rtt.probe_interval + self.max_ack_delay) * backoff
 
     def _want_probes(self, expired: PacketNumberSpace) -> None:
         """Two probes for the space that timed out (one if nothing is in flight), one for others that wait as well."""
