@@ -1,4 +1,5 @@
-"""`demo`: a server and two clients, three processes, hold a conversation; then what QUIC did for it."""
+"""`demo`: a server and two clients, three processes, hold a conversation over a path that loses some of their packets;
+then what QUIC did for it."""
 
 from __future__ import annotations
 
@@ -10,24 +11,46 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
+from chat.address import format_address, parse_address
+from chat.lossy_path import LossyPath
+from chat.message import DEFAULT_PORT, Message
 from chat.problems import Problem
 
 __all__ = ["demo"]
 
 PATIENCE = 12.0  # seconds for the whole conversation; then whatever still runs is ended
+READING_TIME = 0.6  # seconds after each message, on a terminal
 
 ALICE, BOB = "Alice", "Bob"
+
+
+class Turn(NamedTuple):
+    """What someone says, each line a message; the path throws away the first one of them if `loses` says so."""
+
+    speaker: str
+    lines: tuple[str, ...]
+    loses: bool = False
+
+
 SCRIPT = (
-    (ALICE, "Hi Bob! Is this TCP?"),
-    (BOB, "No: UDP, and QUIC packets that a few thousand lines of Python have sealed."),
-    (ALICE, "And if one of your packets gets lost?"),
-    (BOB, "Then it is sent again. My next message does not wait for it:"),
-    (BOB, "each one has a stream of its own."),
-    (ALICE, "Neat. 再见 👋"),
+    Turn(ALICE, ("Hi Bob! Is this TCP?",)),
+    Turn(BOB, ("No: UDP, and QUIC packets that a few thousand lines of Python have sealed.",)),
+    Turn(ALICE, ("And if one of your packets gets lost, as this one does?",), loses=True),
+    Turn(
+        BOB,
+        (
+            "Then it is sent again. This one gets lost, too.",
+            "And this one, on a stream of its own, does not wait for it.",
+        ),
+        loses=True,
+    ),
+    Turn(ALICE, ("Neat. 再见 👋",)),
 )
 
 Stats = dict[str, Any]
@@ -35,38 +58,76 @@ Stats = dict[str, Any]
 
 def demo(_options: argparse.Namespace) -> int:
     """Show the conversation and the summary on stdout; blocks for a few seconds. Raises Problem if it gets stuck."""
-    with tempfile.TemporaryDirectory(prefix="quicmini-demo-") as name, _Cast() as cast:
+    with tempfile.TemporaryDirectory(prefix="quicmini-demo-") as name, ExitStack() as stack, _Cast() as cast:
         directory = Path(name)
         server = cast.start("serve", "--port", "0", "--state-dir", name)
         fingerprint = server.log("[INFO] certificate ").rpartition(" ")[2]
         address = server.log("[INFO] listening on UDP ").rpartition(" ")[2]
-        print("A chat over QUIC: a server and two clients, three processes, UDP on this machine.\n")
-        print(f"  server   process {server.pid}, UDP {address}")
-        print(f"           certificate {fingerprint[:23]}…, made a moment ago; the clients trust no other")
-        people = {}
+        _show("A chat over QUIC: a server and two clients, three processes, UDP on this machine.\n")
+        _show(f"  server   process {server.pid}, UDP {address}")
+        _show(f"           certificate {fingerprint[:23]}…, made a moment ago; the clients trust no other")
+        people, paths = {}, {}
         for person in (ALICE, BOB):
+            path = paths[person] = stack.enter_context(LossyPath(parse_address(address, DEFAULT_PORT), person))
+            entrance = format_address(path.address)
             trust, stats = ("--ca", str(directory / "cert.pem")), ("--stats", str(directory / person))
-            people[person] = cast.start("join", address, "-n", person, *trust, *stats)
-            client = server.log("[INFO] added client ").rpartition(" ")[2]
-            print(f"  {person:7}  process {people[person].pid}, UDP {client}")
-        seen = _talk(people)
+            people[person] = cast.start("join", entrance, "-n", person, *trust, *stats)
+            exit_ = server.log("[INFO] added client ").rpartition(" ")[2]
+            _show(f"  {person:7}  process {people[person].pid}, through a bad path: UDP {entrance} → {exit_} → server")
+        _show("\nThe two paths throw away about one datagram in six, on purpose: those of more than 100 bytes hold a")
+        _show("message, the others acknowledge. The conversation:\n")
+        seen = _talk(people, paths)
         for process in (*people.values(), server):
             process.leave()
         for person, lines in seen.items():
-            print(f"\nWhat {person} saw:\n")
-            print("\n".join(f"  {line}" for line in lines))
-        _summarize({person: json.loads((directory / person).read_text()) for person in people})
+            _show(f"\nWhat {person} saw:\n")
+            _show("\n".join(f"  {line}" for line in lines))
+        _summarize({person: json.loads((directory / person).read_text()) for person in people}, paths)
     return 0
 
 
-def _talk(people: dict[str, _Process]) -> dict[str, list[str]]:
-    """Everyone says their lines in turn, when the line before has reached everyone; returns what each saw."""
+def _talk(people: dict[str, _Process], paths: dict[str, LossyPath]) -> dict[str, list[str]]:
+    """Everyone takes their turns, each when the one before has reached everyone; returns what each saw."""
     seen: dict[str, list[str]] = {person: [] for person in people}
-    for speaker, text in SCRIPT:
-        people[speaker].say(text)
+    shown = dict.fromkeys(people, 0)
+    for turn in SCRIPT:
+        start = time.monotonic()
+        if turn.loses:
+            paths[turn.speaker].lose_next_message()
+        for line in turn.lines:
+            _show(f"  {turn.speaker + ':':6} {line}")
+            people[turn.speaker].say(line)
+            if turn.loses:
+                paths[turn.speaker].wait_message_lost(PATIENCE)
+        expected = sorted(Message(turn.speaker, line).line() for line in turn.lines)
         for person, process in people.items():
-            seen[person].append(process.output())
+            lines = [process.output() for _ in expected]
+            if sorted(lines) != expected:
+                raise Problem(f"the demo failed: {person} should have seen {expected}, and saw {lines}")
+            seen[person] += lines
+        took = time.monotonic() - start
+        _show_thrown(paths, shown)
+        _show(f"         ✓ both have {'it' if len(expected) == 1 else 'them'} after {_milliseconds(took)}")
+        time.sleep(READING_TIME if sys.stdout.isatty() else 0)
+    for path in paths.values():
+        path.mend()  # so that both sides see the other leave, and nobody waits for a sign of life
+    _show_thrown(paths, shown)
     return seen
+
+
+def _show_thrown(paths: dict[str, LossyPath], shown: dict[str, int]) -> None:
+    """Tell what the paths have thrown away since the last time, a line for each way."""
+    for person, path in paths.items():
+        news = path.thrown[shown[person] :]
+        shown[person] += len(news)
+        for to_server, way in ((True, f"{person} → server"), (False, f"server → {person}")):
+            if sizes := [str(datagram.size) for datagram in news if datagram.to_server == to_server]:
+                _show(f"         ✗ thrown away, {way}: {' + '.join(sizes)} bytes")
+
+
+def _show(text: str) -> None:
+    """Print it now: the conversation is there to be watched."""
+    print(text, flush=True)
 
 
 class _Cast:
@@ -149,13 +210,22 @@ class _Process:
         return f"its log ends with: {log.strip().splitlines()[-1]}" if log.strip() else "its log has no more to say"
 
 
-def _summarize(stats: dict[str, Stats]) -> None:
-    print("\nWhat QUIC did for it, as the clients counted:\n")
-    print("  " + " " * 26 + "".join(f"{person:>26}" for person in stats))
+def _summarize(stats: dict[str, Stats], paths: dict[str, LossyPath]) -> None:
+    for person, path in paths.items():
+        to_server = sum(datagram.to_server for datagram in path.thrown)
+        stats[person]["thrown_away"] = f"{to_server}, {len(path.thrown) - to_server}"
+    _show("\nWhat QUIC did for it, as the clients counted:\n")
+    _show("  " + " " * 30 + "".join(f"{person:>25}" for person in stats))
     for label, show in ROWS:
-        print(f"  {label:26}" + "".join(f"{show(each):>26}" for each in stats.values()))
-    print("\nEvery message had a stream of its own, opened, filled and ended by one packet.")
-    print("Now you: 'python -m chat serve' says how to join.")
+        _show(f"  {label:30}" + "".join(f"{show(each):>25}" for each in stats.values()))
+    thrown, carried = (
+        sum(counts) for counts in zip(*((len(p.thrown), p.carried) for p in paths.values()), strict=True)
+    )
+    messages = sum(len(turn.lines) for turn in SCRIPT)
+    loss = f"The paths threw away {thrown} of {thrown + carried} datagrams"
+    _show(f"\n{loss}; all {messages} messages reached both people all the same.")
+    _show("Each had a stream of its own, opened, filled and ended by one packet; none waited for another.")
+    _show("Now you: 'python -m chat serve' says how to join.")
 
 
 def _milliseconds(seconds: float) -> str:
@@ -167,6 +237,7 @@ ROWS: tuple[tuple[str, Callable[[Stats], str]], ...] = (
     ("cipher", lambda stats: stats["cipher"]),
     ("packets sent, received", lambda stats: f"{stats['packets_sent']:,}, {stats['packets_received']:,}"),
     ("bytes sent, received", lambda stats: f"{stats['bytes_sent']:,}, {stats['bytes_received']:,}"),
+    ("datagrams thrown away: out, in", lambda stats: stats["thrown_away"]),
     ("packets lost", lambda stats: f"{stats['packets_lost']:,}"),
     ("bytes retransmitted", lambda stats: f"{stats['retransmitted_bytes']:,}"),
     ("round trip, smoothed", lambda stats: _milliseconds(stats["smoothed_rtt"])),

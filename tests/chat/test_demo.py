@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,26 @@ def test_demo() -> None:
     result = run("demo")
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
-    for speaker, text in SCRIPT:
-        assert result.stdout.count(f"  [{speaker}]: {text}\n") == 2
-    for row in ("handshake", "cipher", "packets sent", "bytes sent", "bytes retransmitted", "round trip"):
+    for turn in SCRIPT:
+        for line in turn.lines:
+            assert result.stdout.count(f"  [{turn.speaker}]: {line}\n") == 2
+    for row in ("handshake", "cipher", "packets sent", "bytes sent", "round trip"):
         assert f"\n  {row}" in result.stdout
     assert "TLS_AES_128_GCM_SHA256" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 100
     assert PATIENCE < 15
+
+
+def test_it_shows_loss_and_retransmission() -> None:
+    output = run("demo").stdout
+    for row in ("datagrams thrown away: out, in", "packets lost", "bytes retransmitted"):
+        (counts,) = re.findall(rf"^  {row} +(.*)$", output, re.MULTILINE)
+        alice, bob = (int(each.partition(", ")[0].replace(",", "")) for each in re.split(r" {2,}", counts))
+        assert alice > 0, row
+        assert bob > 0, row
+    assert re.search(r"✗ thrown away, Alice → server: (\d+ \+ )*1\d\d", output)
+    assert re.search(r"✗ thrown away, Bob → server: (\d+ \+ )*1\d\d", output)
+    assert "all 6 messages reached both people all the same" in output
 
 
 def test_it_leaves_nothing_behind(tmp_path: Path) -> None:
