@@ -70,8 +70,9 @@ class RemoteCids:
         self._known[0] = self._known[0]._replace(reset_token=token)
 
     def is_reset_token(self, token: bytes) -> bool:
-        """True if a peer that lost its state would end its datagrams so (RFC 9000 §10.3.1)."""
-        return any(known.reset_token and compare_digest(token, known.reset_token) for known in self._known)
+        """True if a peer that lost its state would end its datagrams so; only the ID in use counts (§10.3.1)."""
+        expected = next((known.reset_token for known in self._known if known.cid == self.current), b"")
+        return bool(expected) and compare_digest(token, expected)
 
     def on_new(self, frame: NewConnectionId) -> None:
         """Take an ID of the peer in, and retire what it wants retired (RFC 9000 §5.1.2, §19.15)."""

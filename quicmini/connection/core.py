@@ -7,7 +7,6 @@ wiring between them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 from quicmini.config import Config
 from quicmini.connection.cids import LocalCids, RemoteCids
@@ -24,9 +23,7 @@ from quicmini.streams.manager import StreamManager
 from quicmini.wire.packet import VERSION_1
 from quicmini.wire.transport_parameters import TransportParameters
 
-__all__ = ["Core", "Random"]
-
-Random = Callable[[int], bytes]
+__all__ = ["Core"]
 
 
 class Core:
@@ -36,7 +33,6 @@ class Core:
     """
 
     __slots__ = (
-        "config",
         "created",
         "events",
         "idle",
@@ -46,7 +42,6 @@ class Core:
         "now",
         "original_destination_cid",
         "path",
-        "random",
         "recovery",
         "remote_cids",
         "spaces",
@@ -65,13 +60,10 @@ class Core:
         local_cid: bytes,
         remote_cid: bytes,
         parameters: TransportParameters,
-        random: Random,
         now: float,
     ) -> None:
-        self.config = config
         self.is_client = is_client
         self.version = VERSION_1
-        self.random = random
         self.created = self.now = now
         self.original_destination_cid = original_destination_cid
         self.streams = StreamManager(is_client=is_client, local=parameters, send_buffer_size=config.send_buffer_size)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from quicmini.config import Config
 from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, LOCAL_CID_LENGTH
 from quicmini.connection.connection import Connection
-from quicmini.connection.core import Core, Random
+from quicmini.connection.core import Core
 from quicmini.connection.receive import MIN_INITIAL_SIZE
 from quicmini.connection.state import Address, Transmit
 from quicmini.crypto.keys import INITIAL_SUITE, initial_secrets
@@ -15,6 +15,7 @@ from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import DecodeError, TransportErrorCode
 from quicmini.tls.client import TlsClient
 from quicmini.tls.context import ClientContext, ServerContext
+from quicmini.tls.groups import Random
 from quicmini.tls.server import TlsServer
 from quicmini.wire.frames import ConnectionClose
 from quicmini.wire.packet import (
@@ -85,6 +86,8 @@ class Endpoint:
         last: Connection | None = None
         for datagram in datagrams:
             connection = self._connections.get(_destination_cid(datagram))
+            if connection is None and self._server is None and datagram and datagram[0] < 0x80:
+                connection = self._talking_to(source)
             if connection is None:
                 connection = self._on_unknown(datagram, source, now)
                 if connection is None:
@@ -101,6 +104,13 @@ class Endpoint:
         for cid in connection.connection_ids:
             if self._connections.get(cid) is connection:
                 del self._connections[cid]
+
+    def _talking_to(self, source: Address) -> Connection | None:
+        """A client's connection with this server: a stateless reset's own ID is random (RFC 9000 §10.3.1)."""
+        for connection in self._connections.values():
+            if connection.remote_address == source:
+                return connection
+        return None
 
     def _on_unknown(self, datagram: bytes, source: Address, now: float) -> Connection | None:
         """A datagram for no connection that is known (RFC 9000 §5.2.2)."""
@@ -166,7 +176,6 @@ class Endpoint:
             local_cid=local_cid,
             remote_cid=remote_cid,
             parameters=parameters,
-            random=self._random,
             now=now,
         )
 

@@ -126,12 +126,16 @@ def test_retirements_that_nobody_acknowledges_are_limited() -> None:
     assert refused(cids, last) is TransportErrorCode.CONNECTION_ID_LIMIT_ERROR
 
 
-def test_reset_tokens_of_all_known_ids_count() -> None:
+def test_only_the_reset_token_of_the_id_in_use_counts() -> None:
+    """RFC 9000 §10.3.1: not those of IDs that are unused or retired."""
     cids = Cids(b"original")
     assert not cids.is_reset_token(b"")
     cids.set_reset_token(b"first-token-16-b")
     cids.on_new(new_cid(1))
     assert cids.is_reset_token(b"first-token-16-b")
+    assert not cids.is_reset_token(b"token-0000000001")
+    cids.on_new(new_cid(2, retire_prior_to=1))
+    assert not cids.is_reset_token(b"first-token-16-b")
     assert cids.is_reset_token(b"token-0000000001")
     assert not cids.is_reset_token(b"token-0000000002")
 
