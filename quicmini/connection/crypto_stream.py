@@ -32,14 +32,22 @@ class CryptoStream:
     def receive(self, frame: Crypto) -> bytes:
         """Take a frame in; return the bytes that are now in order (b"" while there is a gap).
 
-        Raises TransportError CRYPTO_BUFFER_EXCEEDED where the frame lies too far ahead (RFC 9000 §7.5).
+        Raises TransportError CRYPTO_BUFFER_EXCEEDED for what lies too far ahead or in too many pieces (RFC 9000 §7.5).
         """
         if frame.offset + len(frame.data) > self.received + CRYPTO_BUFFER_SIZE:
-            raise TransportError(TransportErrorCode.CRYPTO_BUFFER_EXCEEDED, "CRYPTO data too far ahead", 0x06)
-        self._incoming.insert(frame.offset, frame.data)
+            raise _exceeded("CRYPTO data too far ahead")
+        try:
+            self._incoming.insert(frame.offset, frame.data)
+        except TransportError as error:
+            raise _exceeded(error.reason) from None
         data = self._incoming.read(CRYPTO_BUFFER_SIZE)
         self.received += len(data)
         return data
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether something came that TLS cannot read before the rest has come."""
+        return self._incoming.has_gap
 
     @property
     def has_frames(self) -> bool:
@@ -61,3 +69,7 @@ class CryptoStream:
     def on_lost(self, record: Record) -> None:
         _, offset, length = record
         self._outgoing.on_lost(offset, length)
+
+
+def _exceeded(reason: str) -> TransportError:
+    return TransportError(TransportErrorCode.CRYPTO_BUFFER_EXCEEDED, reason, 0x06)

@@ -34,7 +34,7 @@ __all__ = ["DISPATCH", "FrameHandlers", "refuse_frame"]
 
 
 # Bound once: looking up a member of an enumeration costs as much as a small call.
-_HANDSHAKE, _APPLICATION = PacketNumberSpace.HANDSHAKE, PacketNumberSpace.APPLICATION
+_APPLICATION = PacketNumberSpace.APPLICATION
 
 
 class FrameHandlers:
@@ -58,8 +58,6 @@ class FrameHandlers:
         acked, lost = core.recovery.on_ack_received(space.number, frame, delay, now)
         if frame.ranges[0][1] > space.largest_acked:
             space.largest_acked = frame.ranges[0][1]
-        if core.is_client and space.number is _HANDSHAKE:
-            core.recovery.peer_completed_address_validation = True
         for packet in acked:
             for record in packet.records:
                 record[0].on_acked(record)

@@ -12,17 +12,10 @@ from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.tls.events import CryptoData, HandshakeComplete, KeysReady, PeerTransportParameters, TlsEvent
-from quicmini.wire.frames import Crypto, HandshakeDone
+from quicmini.wire.frames import Crypto, HandshakeDone, NewConnectionId
 from quicmini.wire.transport_parameters import TransportParameters, parse_transport_parameters
 
-__all__ = ["Handshake", "Tls", "space_of"]
-
-_SPACES = {
-    EncryptionLevel.INITIAL: PacketNumberSpace.INITIAL,
-    EncryptionLevel.ZERO_RTT: PacketNumberSpace.APPLICATION,
-    EncryptionLevel.HANDSHAKE: PacketNumberSpace.HANDSHAKE,
-    EncryptionLevel.ONE_RTT: PacketNumberSpace.APPLICATION,
-}
+__all__ = ["Handshake", "Tls"]
 
 # The level whose CRYPTO frames a packet number space carries (there are none in 0-RTT, RFC 9001 §8.3).
 _LEVELS = {
@@ -30,11 +23,7 @@ _LEVELS = {
     PacketNumberSpace.HANDSHAKE: EncryptionLevel.HANDSHAKE,
     PacketNumberSpace.APPLICATION: EncryptionLevel.ONE_RTT,
 }
-
-
-def space_of(level: EncryptionLevel) -> PacketNumberSpace:
-    """The packet number space of an encryption level (RFC 9000 §12.3)."""
-    return _SPACES[level]
+_SPACES = {level: space for space, level in _LEVELS.items()}
 
 
 class Tls(Protocol):
@@ -71,6 +60,8 @@ class Handshake:
 
     def on_crypto(self, space: PacketNumberSpace, frame: Crypto, now: float) -> None:
         """A CRYPTO frame of the peer: what is in order goes to TLS (RFC 9001 §4.1.3)."""
+        if not self._core.lifecycle.alive:
+            return  # it stands behind a CONNECTION_CLOSE: TLS must not bring the connection back to life
         data = self._core.spaces[space].crypto.receive(frame)
         if data:
             self._tls.receive(_LEVELS[space], data)
@@ -81,7 +72,7 @@ class Handshake:
         for event in self._tls.events():
             match event:
                 case CryptoData(level, data):
-                    self._core.spaces[space_of(level)].crypto.send(data)
+                    self._core.spaces[_SPACES[level]].crypto.send(data)
                 case KeysReady():
                     self._install_keys(event)
                 case PeerTransportParameters(data):
@@ -91,10 +82,13 @@ class Handshake:
 
     def _install_keys(self, keys: KeysReady) -> None:
         core = self._core
-        space = core.spaces[space_of(keys.level)]
+        space = core.spaces[_SPACES[keys.level]]
         if keys.send_secret is not None:
             space.sealer = Sealer(keys.suite, keys.send_secret, core.version)
         if keys.receive_secret is not None:
+            if any(earlier.crypto.has_gap for earlier in core.spaces[: space.number]):  # RFC 9001 §4.1.3
+                reason = "the next keys are ready, and TLS has not read all of the last level"
+                raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, reason, 0x06)
             space.opener = Opener(keys.suite, keys.receive_secret, core.version)
         if keys.level is EncryptionLevel.HANDSHAKE:
             core.recovery.has_handshake_keys = True
@@ -111,6 +105,10 @@ class Handshake:
             core.recovery.set_max_datagram_size(parameters.max_udp_payload_size)
         if parameters.stateless_reset_token is not None:
             core.remote_cids.set_reset_token(parameters.stateless_reset_token)
+        if (preferred := parameters.preferred_address) is not None:
+            # This client stays where it is, but the ID is one of the server's, and has number 1 (RFC 9000 §5.1.1).
+            frame = NewConnectionId(1, 0, preferred.connection_id, preferred.stateless_reset_token)
+            core.remote_cids.on_new(frame)
         core.streams.set_remote(parameters)
 
     def _check_cids(self, parameters: TransportParameters) -> None:

@@ -77,7 +77,7 @@ class Lifecycle:
         An application's code and reason are not shown in Initial and Handshake packets (RFC 9000 §10.2.3).
         """
         error = self.error or ConnectionClosedOK()
-        reason = error.reason.encode()[:MAX_REASON_LENGTH].decode(errors="ignore")
+        reason = error.reason.encode(errors="replace")[:MAX_REASON_LENGTH].decode(errors="ignore")
         if isinstance(error, TransportError):
             return ConnectionClose(error.error_code, error.frame_type, reason)
         if application_data:

@@ -21,10 +21,20 @@ MAX_QUEUED_PATH_RESPONSES = 8
 class Path:
     """One remote address: what was received from it, what was sent to it, whether it is validated.
 
-    max_datagram_size: the largest datagram to send there, in bytes (RFC 9000 §14). control: where its frames wait.
+    max_datagram_size: the largest datagram to send there, in bytes (RFC 9000 §14). expand: a PATH_RESPONSE was written,
+    whose datagram must have 1200 bytes (§8.2.2); the sender clears it. control: where its frames wait.
     """
 
-    __slots__ = ("_control", "_responses", "bytes_received", "bytes_sent", "max_datagram_size", "remote", "validated")
+    __slots__ = (
+        "_control",
+        "_responses",
+        "bytes_received",
+        "bytes_sent",
+        "expand",
+        "max_datagram_size",
+        "remote",
+        "validated",
+    )
 
     def __init__(self, remote: Address, max_datagram_size: int, control: ControlFrames, *, validated: bool) -> None:
         self.remote = remote
@@ -32,6 +42,7 @@ class Path:
         self.validated = validated
         self.bytes_received = 0
         self.bytes_sent = 0
+        self.expand = False
         self._control = control
         self._responses: deque[bytes] = deque(maxlen=MAX_QUEUED_PATH_RESPONSES)
 
@@ -53,4 +64,5 @@ class Path:
         data = self._responses.popleft()
         if self._responses:
             self._control.request(self._response_frame)
+        self.expand = True
         return PathResponse(data).encode()

@@ -167,11 +167,11 @@ class Receiver:
 
     def _reason_to_drop(self, header: LongHeader, datagram_size: int) -> str:
         """Why a packet is not even tried (RFC 9000 §7.2, §14.1, §17.2.2), or an empty string."""
-        if not self._core.is_client:
-            small = header.packet_type is PacketType.INITIAL and datagram_size < MIN_INITIAL_SIZE
-            return "Initial in a small datagram" if small else ""
-        if header.token:
-            return "a server's token"
+        if self._core.is_client:
+            if header.token:
+                return "a server's token"
+        elif header.packet_type is PacketType.INITIAL and datagram_size < MIN_INITIAL_SIZE:
+            return "Initial in a small datagram"
         expected = self._handshake.expected_source_cid
         return "other source connection ID" if expected not in (None, header.source_cid) else ""
 

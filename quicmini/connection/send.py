@@ -21,8 +21,12 @@ __all__ = ["MAX_BURST", "MAX_TRANSMIT_SIZE", "Sender"]
 MAX_BURST = 64
 MAX_TRANSMIT_SIZE = 65_507
 
-# Bytes a datagram with an ack-eliciting Initial packet must have (RFC 9000 §14.1).
-_INITIAL_DATAGRAM_SIZE = 1200
+# Bytes that every path carries, and that a datagram must have with an ack-eliciting Initial packet (RFC 9000 §14.1) or
+# a PATH_RESPONSE (§8.2.2).
+_SMALLEST_DATAGRAM = 1200
+
+# Bytes of a datagram with long headers: their Length has two bytes here.
+_MAX_COALESCED_SIZE = 0x3FFF
 
 # First byte, version, two lengths of connection IDs, packet length; without the IDs (RFC 9000 §17.2).
 _LONG_HEADER_BASE = 1 + 4 + 1 + 1 + 2
@@ -133,9 +137,11 @@ class Sender:
 
     def _coalesced_datagram(self, now: float) -> bytes:
         core = self._core
-        size = core.path.max_datagram_size
+        size = min(core.path.max_datagram_size, _MAX_COALESCED_SIZE)
         allowance = core.path.allowance()
-        core.recovery.at_amplification_limit = allowance is not None and allowance < size
+        if allowance is not None and allowance < size:
+            size = allowance
+        core.recovery.at_amplification_limit = size < _SMALLEST_DATAGRAM
         if core.recovery.at_amplification_limit:
             return b""
         within_budget = core.recovery.window_room() >= size
@@ -164,7 +170,9 @@ class Sender:
         """Bytes to add: a client's Initials, and a server's ack-eliciting ones, fill 1200 bytes (RFC 9000 §14.1)."""
         space, builder = first
         expand = space.number is _INITIAL and (self._core.is_client or builder.ack_eliciting)
-        return max(0, _INITIAL_DATAGRAM_SIZE - size) if expand else 0
+        if self._core.path.expand:
+            self._core.path.expand, expand = False, True
+        return max(0, _SMALLEST_DATAGRAM - size) if expand else 0
 
     def _overhead(self, space: Space) -> int:
         """Bytes of a packet that are no frames."""
@@ -222,8 +230,8 @@ class Sender:
         sealer = space.sealer
         if sealer is None:
             return []
-        streams, recovery = core.streams, core.recovery
-        size = core.path.max_datagram_size
+        streams, recovery, path = core.streams, core.recovery, core.path
+        size = path.max_datagram_size
         budget = recovery.send_budget(now)
         # What does not change within the burst is computed once, and packed by hand: this loop is half of all sending.
         overhead = self._overhead(space)
@@ -232,7 +240,7 @@ class Sender:
         pn_mask = (1 << 8 * pn_length) - 1
         packets: list[tuple[bytes, int, bytes]] = []
         sent: list[SentPacket] = []
-        most = min(MAX_BURST, MAX_TRANSMIT_SIZE // size)
+        most = min(MAX_BURST, max(1, MAX_TRANSMIT_SIZE // size))
         number = space.next_packet_number
         while len(packets) < most:
             builder = PacketBuilder(size - overhead)
@@ -244,6 +252,9 @@ class Sender:
             payload = builder.payload()
             if not payload:
                 break
+            if path.expand:
+                path.expand = False
+                payload += bytes(max(0, _SMALLEST_DATAGRAM - overhead - len(payload)))
             if len(payload) < _MIN_PAYLOAD:
                 payload += bytes(_MIN_PAYLOAD - len(payload))
             packets.append((header_start + (number & pn_mask).to_bytes(pn_length), number, payload))
@@ -258,7 +269,7 @@ class Sender:
             return []
         space.next_packet_number = number
         self._on_sent(space, sent, now)
-        core.path.bytes_sent += sum([packet.size for packet in sent])
+        path.bytes_sent += sum([packet.size for packet in sent])
         return sealer.seal_batch(packets) if len(packets) > 1 else [sealer.seal(*packets[0])]
 
     def _transmits(self, datagrams: list[bytes]) -> list[Transmit]:
@@ -281,7 +292,7 @@ class Sender:
         """CONNECTION_CLOSE at every level whose keys the peer may have, in one datagram (RFC 9000 §10.2.3)."""
         core = self._core
         allowance = core.path.allowance()
-        too_much = allowance is not None and allowance < core.path.max_datagram_size
+        too_much = allowance is not None and allowance < _SMALLEST_DATAGRAM
         if not core.lifecycle.close_pending or too_much:
             return []
         core.lifecycle.close_pending = False
@@ -292,7 +303,7 @@ class Sender:
             payload = core.lifecycle.close_frame(application_data=application).encode()
             if space is spaces[-1] and spaces[0].number is _INITIAL:
                 used = sum(map(len, packets)) + self._overhead(space) + len(payload)
-                payload += bytes(max(0, _INITIAL_DATAGRAM_SIZE - used))
+                payload += bytes(max(0, _SMALLEST_DATAGRAM - used))
             assert space.sealer is not None
             header = self._header(space, space.next_packet_number, len(payload) + Sealer.overhead)
             packets.append(space.sealer.seal(header, space.next_packet_number, payload))

@@ -49,4 +49,5 @@ class Space:
         self.sealer = None
         self.opener = None
         self.discarded = True
+        self.acks = AckTracker(0.0)
         self.crypto = CryptoStream()

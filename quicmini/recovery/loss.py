@@ -115,6 +115,8 @@ class Recovery:
             raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, reason, ACK_FRAME)
         if largest > sent.largest_acked:
             sent.largest_acked = largest
+        if space == HANDSHAKE:  # even if it names only what was taken for lost (RFC 9002 §6.2.2.1)
+            self.peer_completed_address_validation = True
         ack_eliciting_before = sent.ack_eliciting_count
         acked = sent.acknowledge(ranges)
         if not acked:
@@ -129,8 +131,6 @@ class Recovery:
         if newest.time_sent > self._newest_acked_at:
             self._newest_acked_at = newest.time_sent
         self._quiet_since = now
-        if space == HANDSHAKE:
-            self.peer_completed_address_validation = True
         # A server that may still be validating the client's address is not to be probed faster (RFC 9002 §6.2.1).
         if self.peer_completed_address_validation or self.handshake_confirmed:
             self.pto_count = 0

@@ -34,6 +34,11 @@ class Reassembly:
         self._ahead: bytearray | None = None
         self._filled: RangeSet | None = None
 
+    @property
+    def has_gap(self) -> bool:
+        """Whether data waits behind a gap."""
+        return self._ahead is not None
+
     def insert(self, offset: int, data: bytes) -> None:
         """Take what arrived. Raises TransportError INTERNAL_ERROR for more than MAX_FRAGMENTS pieces."""
         if offset != self.end or self._ahead is not None:

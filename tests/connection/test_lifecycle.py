@@ -97,6 +97,13 @@ def test_a_long_reason_is_cut_between_characters() -> None:
     assert reason == "€" * (MAX_REASON_LENGTH // 3)
 
 
+def test_a_reason_that_no_bytes_can_say_is_sent_all_the_same() -> None:
+    """A file name with bytes that are no UTF-8, in an exception's text, must not keep the peer from hearing."""
+    lifecycle = Lifecycle()
+    lifecycle.close(ApplicationError(1, "no such file: \udcff"), 0.0, 1.0)
+    assert lifecycle.close_frame(application_data=True).reason == "no such file: ?"
+
+
 @pytest.mark.parametrize(
     ("frame", "kind"),
     [

@@ -200,6 +200,22 @@ def test_another_address_proves_nothing_for_the_first(server_files: CertificateF
     assert any(isinstance(event, HandshakeCompleted) for event in events(pair.server))
 
 
+def test_a_source_connection_id_cannot_change(server_files: CertificateFiles) -> None:
+    """RFC 9000 §7.2: neither side's."""
+    pair = Pair(server_files)
+    pair.to_server(pair.from_client())
+    pair.to_client(pair.from_server())
+    for sender, deliver, receiver in (
+        (pair.client, pair.to_server, pair.server),
+        (pair.server, pair.to_client, pair.client),
+    ):
+        core = core_of(sender)
+        own, core.local_cids.handshake_cid = core.local_cids.handshake_cid, b"changed!"
+        deliver([forge(sender, Ping().encode() + bytes(20), PacketNumberSpace.HANDSHAKE)])
+        core.local_cids.handshake_cid = own
+        assert receiver.stats().packets_dropped == {"other source connection ID": 1}
+
+
 def test_packets_before_their_keys_wait_within_a_bound(server_files: CertificateFiles) -> None:
     """RFC 9001 §5.7: 1-RTT packets are not processed before the handshake is complete."""
     pair = Pair(server_files)
@@ -220,15 +236,27 @@ def test_a_path_challenge_is_answered(pair: Pair) -> None:
     space = core_of(pair.client).spaces[PacketNumberSpace.APPLICATION]
     assert space.opener is not None
     (answer,) = pair.from_server()
+    assert len(answer) == 1200  # RFC 9000 §8.2.2: it proves that the path carries them, in this direction, too
     first_byte, truncated, length = space.opener.unmask(answer, 9)
     payload = space.opener.open(answer, 9, first_byte, length, truncated)
     assert PathResponse(b"12345678") in parse_frames(payload)
 
 
-def test_a_stateless_reset_ends_the_connection_without_a_word(pair: Pair) -> None:
-    """RFC 9000 §10.3.1."""
+def test_an_early_path_challenge_is_answered_too(server_files: CertificateFiles) -> None:
+    """Before the handshake is confirmed, datagrams are made in another way."""
+    pair = Pair(server_files)
+    pair.to_server(pair.from_client())
+    pair.to_client(pair.from_server())
+    pair.to_server(pair.from_client())
+    pair.to_client([forge(pair.server, PathChallenge(b"12345678").encode())])
+    assert max(map(len, pair.from_client())) == 1200
+
+
+@pytest.mark.parametrize("destination", [None, b"whatever"], ids=["known ID", "random ID"])
+def test_a_stateless_reset_ends_the_connection_without_a_word(pair: Pair, destination: bytes | None) -> None:
+    """RFC 9000 §10.3.1: its connection ID tells nothing, the server has forgotten the client's."""
     core_of(pair.client).remote_cids.set_reset_token(b"0123456789abcdef")
-    own = core_of(pair.client).local_cids.handshake_cid
+    own = destination or core_of(pair.client).local_cids.handshake_cid
     pair.to_client([b"\x40" + own + bytes(20) + b"0123456789abcdef"])
     assert isinstance(pair.client.error, StatelessResetError)
     assert pair.client.state is ConnectionState.DRAINING
