@@ -126,16 +126,16 @@ def _add_join(subparsers: Subparsers) -> None:
         help="certificates to trust instead of the system's, PEM",
     )
     trust.add_argument("--insecure", action="store_true", help="trust whoever answers: for tests only")
-    join.add_argument("--stats", metavar="FILE", type=Path, help="at the end, write what QUIC did to FILE, as JSON")
+    join.add_argument("--stats", metavar="FILE", type=Path, help="at the end, write to FILE, as JSON, what QUIC did")
 
 
 def _add_demo(subparsers: Subparsers) -> None:
     show = _add(
         subparsers,
         "demo",
-        "watch a chat",
-        "A server and two clients, each a process of its own, hold a short conversation over UDP on this machine; "
-        "shows what each of them saw, and what QUIC did.",
+        "watch a chat, and QUIC send again what is lost",
+        "A server and two clients, each a process of its own, hold a short conversation over UDP on this machine, on "
+        "paths that throw some datagrams away; shows what is lost, what each of them saw, and what QUIC did.",
         "python -m chat demo",
     )
     show.set_defaults(command=demo.demo)

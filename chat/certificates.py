@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["CertificateFiles", "default_state_dir", "fingerprint", "kept_certificate"]
+__all__ = ["WILDCARD_ADDRESSES", "CertificateFiles", "default_state_dir", "fingerprint", "kept_certificate"]
 
 LIFETIME = datetime.timedelta(days=398)  # what browsers accept at most from public authorities
 RENEWAL = datetime.timedelta(days=7)  # a certificate with less left than this is replaced

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from chat import problems
 from chat.address import format_address
-from chat.certificates import CertificateFiles, fingerprint, kept_certificate
+from chat.certificates import WILDCARD_ADDRESSES, CertificateFiles, fingerprint, kept_certificate
 from chat.client import Session, read_lines
 from chat.exchange import chat_config
 from chat.message import ALPN_PROTOCOL
@@ -66,12 +66,19 @@ def _listen(options: argparse.Namespace) -> Listener:
     except (OSError, ValueError) as error:
         raise problems.of_listening(error, format_address((options.bind, options.port))) from error
     logger.info("certificate %s, SHA-256 fingerprint %s", files.certfile, fingerprint(files.certfile))
-    address = format_address(listener.address)
-    logger.info(
-        "join with: python -m chat join %s -n NICK%s", address, "" if options.cert else f" --ca {files.certfile}"
-    )
-    logger.info("listening on UDP %s", address)
+    logger.info("join with: python -m chat join %s", _join_arguments(options, listener.address, files))
+    logger.info("listening on UDP %s", format_address(listener.address))
     return listener
+
+
+def _join_arguments(options: argparse.Namespace, address: tuple[str, int], files: CertificateFiles) -> str:
+    """How a client on this machine joins, under a name that the server's certificate has."""
+    host, port = address
+    if options.cert:
+        trust = f"--ca {files.certfile} unless the system trusts it"
+        return f"NAME:{port} -n NICK (NAME: one that the certificate is for; {trust})"
+    name = format_address(("localhost" if host in WILDCARD_ADDRESSES else host, port))
+    return f"{name} -n NICK --ca {files.certfile}"
 
 
 def _certificate(options: argparse.Namespace) -> CertificateFiles:
@@ -91,6 +98,8 @@ def join(options: argparse.Namespace) -> int:
     server = format_address(options.server)
     connection = _connect(options, server)
     logger.info("connected to %s as %s", format_address(connection.remote_address), options.nick)
+    if sys.stdin and sys.stdin.isatty():
+        logger.info("each line that you type is a message; Ctrl-D leaves")
     session = Session(connection, options.nick)
     try:
         session.say(read_lines(sys.stdin.fileno()) if sys.stdin else iter(()))

@@ -11,7 +11,7 @@ from quicmini import ConnectionClosed, ConnectionClosedOK, HandshakeError, IdleT
 __all__ = ["Problem", "of_connecting", "of_listening", "of_talking"]
 
 NO_APPLICATION_PROTOCOL = 120  # the TLS alert (RFC 7301 §3.2)
-
+UNKNOWN_CA = 48  # (RFC 9846 §6.2)
 _CERTIFICATE_ALERTS = range(42, 50)  # bad_certificate to access_denied (RFC 9846 §6.2)
 
 
@@ -27,10 +27,12 @@ def of_connecting(error: Exception, server: str) -> Problem:
         case ConnectionRefusedError():
             why = f"nobody listens on UDP {server}; is the server running? (python -m chat serve)"
         case HandshakeError() if not error.remote and error.alert in _CERTIFICATE_ALERTS:
-            why = (
-                f"{server} is not trusted: {error.reason}; name a certificate to trust with --ca FILE, "
-                "or trust whoever answers with --insecure"
+            advice = (
+                "name a certificate to trust with --ca FILE"
+                if error.alert == UNKNOWN_CA
+                else "join under a name for which its certificate is valid"
             )
+            why = f"{server} is not trusted: {error.reason}; {advice}, or trust whoever answers with --insecure"
         case HandshakeError(alert=alert) if alert == NO_APPLICATION_PROTOCOL:
             why = f"{server} is no chat server: it does not speak the protocol {ALPN_PROTOCOL!r}"
         case VersionNegotiationError():

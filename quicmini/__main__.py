@@ -33,7 +33,8 @@ COMMANDS: dict[str, Command] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
-    parser = ArgumentParser(prog="quicmini", description="QUIC v1 from scratch: tools to study the protocol.")
+    description = "QUIC v1 from scratch: tools to study the protocol."
+    parser = ArgumentParser(prog="quicmini", description=description, epilog="Try it: python -m quicmini vectors")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         command.add_arguments(commands.add_parser(name, help=command.HELP, description=command.HELP))

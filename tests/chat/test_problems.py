@@ -60,7 +60,8 @@ class TestJoin:
         files = authority.issue("chat.example.org")
         with Server(tmp_path, "--cert", files.certfile, "--key", files.keyfile) as server:
             sentence = problem("join", f"127.0.0.1:{server.port}", "-n", "zoe", "--ca", files.cafile)
-            assert "the certificate is for 'chat.example.org', not for '127.0.0.1'" in sentence
+            assert "the certificate is for 'chat.example.org', not for '127.0.0.1'; join under a name" in sentence
+            assert "--ca" not in sentence
 
     def test_another_protocol(self, echo_server: Listener, server_files: CertificateFiles) -> None:
         address = f"127.0.0.1:{echo_server.address[1]}"

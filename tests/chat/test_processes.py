@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import Authority
-from tests.chat.processes import Client, Server
+from tests.chat.processes import Client, Server, run
 from tests.relay import Relay
 
 
@@ -172,6 +172,14 @@ def test_the_certificate_is_kept(tmp_path: Path) -> None:
             assert server.wait() == 0
     assert "SHA-256 fingerprint" in fingerprints[0]
     assert fingerprints[0] == fingerprints[1]
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1", "0.0.0.0", "::"])
+def test_joining_as_the_server_says(tmp_path: Path, bind: str) -> None:
+    with Server(tmp_path, "--bind", bind) as server:
+        (advice,) = (line for line in server.log.lines if "join with: python -m chat" in line)
+        arguments = advice.partition("chat ")[2].replace("NICK", "zoe").split()
+        assert run(*arguments, stdin="hello\n").stdout == "[zoe]: hello\n"
 
 
 def test_ipv6(tmp_path: Path) -> None:
