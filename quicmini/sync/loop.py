@@ -92,6 +92,7 @@ class Loop:
         # Guards the timer heap and the backlog; never held while calling a connection.
         self._mutex = threading.Lock()
         self._timers: list[Timer] = []
+        self._due: deque[Driven] = deque()  # whose timers have expired
         self._tickets = count()
         self._asleep_until = _AWAKE
         self._backlog: deque[Transmit] = deque()
@@ -188,8 +189,8 @@ class Loop:
         """
         if not self.turns.take(driver):
             return False
-        driver.lock.release()
         try:
+            driver.lock.release()
             if not self._ended:
                 self._turn(_LONGEST_SLEEP if timeout is None else timeout)
         finally:
@@ -201,17 +202,19 @@ class Loop:
 
     def _run(self) -> None:
         try:
-            while not self._is_done():
+            while True:
                 with self.turns:
+                    # Not earlier: the turn of another thread may have ended the last connection.
+                    if self._is_done():
+                        break
                     self._turn(_LONGEST_SLEEP)
                 self.turns.step_aside()
         finally:
-            self.turns.__enter__()
-            self.udp.close()
-            with self._alarm_lock:
-                self._ended = True
-                self._alarm.close()
-            self.turns.__exit__(None, None, None)
+            with self.turns:
+                self.udp.close()
+                with self._alarm_lock:
+                    self._ended = True
+                    self._alarm.close()
 
     def _is_done(self) -> bool:
         return self._end_at is not None and (
@@ -244,6 +247,8 @@ class Loop:
                 until = min(until, self._timers[0][0])
             if self._end_at is not None:
                 until = min(until, self._end_at)
+            if self._due:
+                until = _AWAKE  # an interrupt has kept them waiting
             self._asleep_until = until
         try:
             return self._sleep(max(0.0, until - monotonic()))
@@ -256,7 +261,7 @@ class Loop:
         spins = self._lively and not self._backlog and not self.turns.waiting
         ready = self._look_out(start + min(seconds, SPIN_TIME)) if spins else []
         if not ready:
-            ready = self._block(seconds)
+            ready = self._block(max(0.0, start + seconds - monotonic()) if spins else seconds)
             self._lively = monotonic() - start < SPIN_TIME
         return ready
 
@@ -325,17 +330,18 @@ class Loop:
 
     def _run_timers(self) -> None:
         """All that are due by now; what they schedule comes after the sockets had their turn, even if it is due too."""
-        if not self._timers:
+        if not self._timers and not self._due:
             return
         now = monotonic()
-        due = []
+        due = self._due
         with self._mutex:
             while self._timers and self._timers[0][0] <= now:
                 driver = heappop(self._timers)[2]
                 if driver is not None:
                     driver.timers.pop()
                     due.append(driver)
-        for driver in due:
+        while due:
+            driver = due.popleft()
             self._serve(driver, driver.run_timers)
 
     def _serve(self, driver: Driven, action: Callable[[], None]) -> None:
@@ -344,7 +350,16 @@ class Loop:
         except Exception:
             logger.exception("unexpected error in a connection with %s", driver.core.remote_address)
             driver.fail()
-        if driver.finished and self._driven.pop(driver.core, None) is not None:
+        except BaseException:
+            # KeyboardInterrupt in a thread that has taken a turn: what was under way is half done, for ever.
+            driver.fail()
+            raise
+        finally:
+            if driver.finished:
+                self._forget(driver)
+
+    def _forget(self, driver: Driven) -> None:
+        if self._driven.pop(driver.core, None) is not None:
             self.endpoint.forget(driver.core)
             with self._mutex:
                 # Its idle timer may be far away: what stays in the heap until then must not keep the connection alive.

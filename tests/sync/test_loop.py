@@ -14,9 +14,10 @@ import pytest
 from quicmini.connection.connection import Connection as Core
 from quicmini.connection.endpoint import Endpoint
 from quicmini.connection.state import Address, Transmit
+from quicmini.sync import loop as module
 from quicmini.sync.loop import Arrivals, Loop, Timer
 from quicmini.sync.udp import UdpSocket
-from tests.sync.helpers import PATIENCE, until
+from tests.sync.helpers import PATIENCE, in_thread, until
 
 
 class FakeCore:
@@ -54,6 +55,7 @@ class FakeDriver:
         self.unblocked = 0
         self.failed = 0
         self.breaks = False
+        self.interrupted: BaseException | None = None
 
     def receive(self, arrivals: Arrivals) -> None:
         for datagrams, _ in arrivals:
@@ -62,6 +64,8 @@ class FakeDriver:
             raise RuntimeError("a bug of the core")
 
     def run_timers(self) -> None:
+        if self.interrupted is not None:
+            raise self.interrupted
         self.fired.append(monotonic())
 
     def send_blocked(self) -> None:
@@ -81,14 +85,15 @@ class FakeDriver:
 class Rig:
     """A loop over a real socket, and a plain socket to talk to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, started: bool = True) -> None:
         self.endpoint = FakeEndpoint()
         self.drivers: list[FakeDriver] = []
         self.udp = UdpSocket.bind(socket.AF_INET, ("127.0.0.1", 0))
         self.loop = Loop(self.udp, cast(Endpoint, self.endpoint), name="loop under test", adopt=self.adopt)
         self.peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.peer.connect(self.udp.local_address)
-        self.loop.start()
+        if started:
+            self.loop.start()
 
     def adopt(self, core: Core) -> FakeDriver:
         driver = FakeDriver(core)
@@ -109,6 +114,23 @@ def rig() -> Iterator[Rig]:
     rig.loop.thread.join(PATIENCE)
     rig.peer.close()
     assert not rig.loop.thread.is_alive()
+
+
+@pytest.fixture
+def idle() -> Iterator[Rig]:
+    """Its thread is started when the test is over."""
+    rig = Rig(started=False)
+    yield rig
+    rig.loop.start()
+    rig.loop.stop()
+    rig.loop.thread.join(PATIENCE)
+    rig.peer.close()
+    assert not rig.loop.thread.is_alive()
+
+
+def run_turn(rig: Rig, driver: FakeDriver, timeout: float | None = PATIENCE) -> bool:
+    with driver.lock:
+        return rig.loop.run_turn(driver, timeout)
 
 
 def test_datagrams_reach_their_connections(rig: Rig) -> None:
@@ -256,3 +278,144 @@ def test_timers_that_are_always_due_do_not_keep_the_socket_waiting(rig: Rig, mon
     rig.loop.schedule(driver, 0.0)
     rig.peer.send(b"a")
     until(lambda: rig.drivers)
+
+
+# Turns of other threads than its own
+
+
+def test_a_turn_does_what_the_thread_would_do(idle: Rig) -> None:
+    driver = idle.driver()
+    idle.peer.send(b"a")
+    assert run_turn(idle, driver)
+    assert idle.drivers[0].received == [[b"a"]]
+    idle.loop.schedule(driver, monotonic())
+    assert run_turn(idle, driver)
+    assert driver.fired
+    assert not driver.lock.locked()
+
+
+def test_a_turn_ends_at_its_deadline(idle: Rig) -> None:
+    start = monotonic()
+    assert run_turn(idle, idle.driver(), 0.02)
+    assert monotonic() - start >= 0.02
+
+
+def test_no_turn_while_another_thread_has_it(idle: Rig) -> None:
+    with idle.loop.turns:
+        assert not run_turn(idle, idle.driver())
+
+
+def test_a_ring_ends_a_turn(idle: Rig) -> None:
+    driver = idle.driver()
+    turn = in_thread(run_turn, idle, driver, 10 * PATIENCE)
+    until(lambda: idle.loop.turns.purpose is driver)
+    idle.loop.ring()
+    assert turn.result(PATIENCE) is True
+
+
+def test_no_turn_touches_the_socket_after_its_end(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig()
+    driver = rig.driver()
+    rig.loop.stop()
+    rig.loop.thread.join(PATIENCE)
+    rig.peer.close()
+    monkeypatch.setattr(rig.loop, "_turn", lambda longest: pytest.fail("a turn of a loop that has ended"))
+    assert run_turn(rig, driver)
+
+
+def test_an_interrupted_turn_leaves_nothing_behind(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C, most often while the thread sleeps."""
+    driver = idle.driver()
+
+    def interrupt(longest: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(idle.loop, "_wait", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_turn(idle, driver)
+    assert not driver.lock.locked()
+    idle.peer.send(b"a")
+    assert run_turn(idle, driver)
+    assert idle.drivers
+
+
+def test_an_interrupt_costs_no_other_connection_its_timer(idle: Rig) -> None:
+    """What was under way is half done, and that connection ends; the others know nothing of it."""
+    now = monotonic()
+    hit, next_one = idle.driver(), idle.driver()
+    hit.interrupted = KeyboardInterrupt()
+    idle.loop.schedule(hit, now - 2)
+    idle.loop.schedule(next_one, now - 1)
+    with pytest.raises(KeyboardInterrupt):
+        run_turn(idle, next_one)
+    assert hit.failed == 1
+    assert idle.endpoint.forgotten == [hit.core]
+    start = monotonic()
+    assert run_turn(idle, next_one)
+    assert next_one.fired
+    assert monotonic() - start < PATIENCE
+
+
+def test_it_ends_although_its_last_connection_ended_in_the_turn_of_another_thread() -> None:
+    """While its own thread waited for that turn to be over: it must not sleep once more."""
+    rig = Rig(started=False)
+    driver = rig.driver()
+    rig.loop.close()
+    assert run_turn(rig, driver)  # hears of `close`
+    assert rig.loop.turns.take(driver)
+    rig.loop.start()
+    driver.lingers = False
+    rig.loop.turns.give_back()
+    rig.loop.thread.join(PATIENCE)
+    rig.peer.close()
+    assert not rig.loop.thread.is_alive()
+
+
+# Looking out before sleeping
+
+
+def test_it_looks_out_if_the_last_wait_was_short(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    block = idle.loop._block
+
+    def sleep(seconds: float) -> list[int]:
+        slept.append(seconds)
+        return block(seconds)
+
+    monkeypatch.setattr(idle.loop, "_block", sleep)
+    monkeypatch.setattr(module, "SPIN_TIME", PATIENCE)
+    driver = idle.driver()
+    idle.peer.send(b"a")
+    run_turn(idle, driver)
+    assert len(slept) == 1
+    idle.peer.send(b"b")
+    run_turn(idle, driver)
+    assert len(slept) == 1
+    assert [driver.received for driver in idle.drivers] == [[[b"a"]], [[b"b"]]]
+
+
+def test_it_looks_out_in_vain_once_and_sleeps_no_longer_for_it(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> list[int]:
+        slept.append(seconds)
+        return []
+
+    monkeypatch.setattr(idle.loop, "_block", sleep)
+    monkeypatch.setattr(module, "SPIN_TIME", 0.02)
+    idle.loop._lively = True
+    run_turn(idle, idle.driver(), 0.1)
+    assert slept[0] <= 0.08
+    assert not idle.loop._lively
+
+
+def test_it_does_not_look_out_while_others_wait(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may have something to do on this processor."""
+    monkeypatch.setattr(idle.loop, "_look_out", lambda until: pytest.fail("looked out"))
+    idle.loop._lively = True
+    idle.loop.turns.waiting = 1
+    idle.peer.send(b"a")
+    with idle.loop.turns:
+        idle.loop._turn(PATIENCE)
+    assert idle.drivers
