@@ -20,6 +20,8 @@ PATIENCE = 0.002
 # The I/O thread lets 2, 4, 8 … occasions pass after having stepped aside for nothing, 2 to this power at most.
 MAX_DISAPPOINTMENTS = 10
 
+_NOBODY = -1
+
 
 class Turns:
     """At most one thread runs the loop at a time: the I/O thread `with` this, another one between `take` and
@@ -37,12 +39,14 @@ class Turns:
         self._mutex = threading.Lock()
         self.waiting = 0
         self._condition: threading.Condition | None = None  # what the last of them waits for
-        self._woken = False  # the only thread that waited was woken in this turn
+        self._waits = 0  # how often a thread began to wait; more by now than `_woken`: one waits that nobody woke
+        self._woken = _NOBODY  # `_waits` when, in this turn, the only thread that waited was woken
         self._called = threading.Event()
-        self._recalled = False
+        self._recalled = False  # since the I/O thread's turn began
+        self._aside = False  # the I/O thread does not look at the socket, unless it is called
         self._disappointments = 0  # how often in a row it stepped aside for nothing …
         self._distrust = 0  # … and how many occasions it therefore lets pass
-        self._asleep = False  # the I/O thread is aside and does not look by itself
+        self._asleep = False  # … nor whether the turn is over
 
     # For threads that wait for something
 
@@ -58,7 +62,7 @@ class Turns:
         self.purpose = None
         self._count += 1
         self._turn.release()
-        if self._asleep or self.waiting:
+        if self._asleep:
             self._asleep = False
             self._called.set()
 
@@ -67,6 +71,9 @@ class Turns:
         with self._mutex:
             self.waiting += 1
             self._condition = condition
+            self._waits += 1  # last, as `woke` reads it first
+        if self._aside:
+            self._called.set()
         try:
             condition.wait(timeout)
         finally:
@@ -75,14 +82,16 @@ class Turns:
 
     def woke(self, condition: threading.Condition) -> None:
         """The condition was notified."""
+        waits = self._waits
         if self.waiting == 1 and self._condition is condition:
-            self._woken = True
+            self._woken = waits
 
     # For the I/O thread
 
     def __enter__(self) -> None:
         self._turn.acquire()
-        self._woken = False
+        self._woken = _NOBODY
+        self._recalled = False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -91,14 +100,20 @@ class Turns:
 
     def step_aside(self) -> None:
         """After a turn that woke the only thread that waited: leave the loop to it until the I/O thread is needed."""
-        if not self._woken:
+        if self._woken == _NOBODY:
             return
         if self._distrust:
             self._distrust -= 1
             return
-        self._recalled = False
         before = self._count
+        self._called.clear()
+        self._aside = True
+        # Only now: whoever needs the I/O thread from here on sees that it has to be called.
+        if self._waits > self._woken:
+            self._aside = False
+            return
         self._be_aside()
+        self._aside = False
         if self._count > before:
             self._disappointments = 0
         elif not self._recalled:
@@ -114,7 +129,7 @@ class Turns:
                 continue  # the turn ended before it could know that its end has to be told
             called = self._called.wait(None if self._asleep else PATIENCE)
             self._called.clear()
-            if (called and self.waiting) or (not called and self._count == count and not self._turn.locked()):
+            if self._waits > self._woken or (not called and self._count == count and not self._turn.locked()):
                 break
         self._asleep = False
 
