@@ -161,6 +161,8 @@ class Driver:
         # Last of all: a thread that is woken earlier would find the lock taken, and go back to sleep for it.
         while (event := self.core.next_event()) is not None:
             _HANDLERS[type(event)](self, event)
+        if self._closing and self.core.all_acknowledged:
+            self._notify(self.changed)
 
     def wait_acknowledged(self, deadline: Deadline) -> None:
         """Wait until all that was written has arrived, or the connection is over; TimeoutError at the deadline."""
@@ -172,6 +174,8 @@ class Driver:
         """Close now; nothing happens if the connection is over. Takes the lock itself."""
         with self.lock:
             if self.error is None:
+                if self._held:
+                    self.flush()
                 self.core.close(error_code, reason, now=monotonic())
                 self.flush()
 
@@ -218,6 +222,14 @@ class Driver:
         if turns.purpose is self:
             self.loop.ring()
 
+    def wake_one(self) -> None:
+        """Have one of the threads that wait for a stream look again, or two if one of them runs the loop."""
+        turns = self.loop.turns
+        self.arrived.notify()
+        turns.woke(self.arrived)
+        if turns.purpose is self:
+            self.loop.ring()
+
     def wake_readers(self, stream_id: int) -> None:
         """Have the threads that wait to read the stream look again."""
         self._notify(self._readers.get(stream_id))
@@ -257,8 +269,6 @@ class Driver:
 
     def _follow_up(self) -> None:
         self.flush()
-        if self._closing and self.core.all_acknowledged:
-            self._notify(self.changed)
         if self.core.state is ConnectionState.TERMINATED:
             self.finished = True
 

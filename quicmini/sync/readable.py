@@ -40,7 +40,7 @@ class ReadableStreams:
         peer_bit = 1 if self._driver.core.is_client else 0  # RFC 9000 §2.1
         if stream_id & 1 == peer_bit:
             self._ready[stream_id] = None
-            self._driver.arrived.notify()
+            self._driver.wake_one()
 
     def read(self, stream_id: int) -> None:
         """The application has read, but perhaps not everything: the core tells only of what comes after that."""

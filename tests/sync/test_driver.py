@@ -9,8 +9,11 @@ import pytest
 from quicmini import ConnectionClosed, ConnectionClosedOK
 from quicmini.connection.connection import Connection as Core
 from quicmini.connection.state import Address, ConnectionState, Transmit
+from quicmini.sync import driver as module
+from quicmini.sync.deadline import Deadline
+from quicmini.sync.driver import HOLD_SIZE, Driver
 from quicmini.sync.udp import UdpSocket
-from tests.sync.helpers import PATIENCE, Pair, drain, in_thread, until
+from tests.sync.helpers import PATIENCE, Pair, drain, in_thread, until, waiting_threads
 
 
 def test_an_unexpected_error_ends_one_connection(
@@ -102,3 +105,134 @@ def test_data_waits_in_the_connection_while_the_socket_is_full(pair: Pair, monke
     full = False
     loop.wake()
     assert drain(theirs) == b"x" * 100_000
+
+
+# Small writes that wait for company. The loop may send them any time, with an ACK say, but not while the lock is held.
+
+
+@pytest.fixture
+def holding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peer always has something to acknowledge, and nothing that waits for company is sent because it is late."""
+    monkeypatch.setattr(Core, "bytes_in_flight", 1)
+    monkeypatch.setattr(module, "HOLD_TIME", 100 * PATIENCE)
+
+
+def write(driver: Driver, stream_id: int, data: bytes) -> int:
+    """Like `Stream.sendall`, for whoever has the lock. Returns how many packets that sent."""
+    before = driver.core.stats().packets_sent
+    assert driver.core.write_stream(stream_id, data) == len(data)
+    driver.written(len(data))
+    return driver.core.stats().packets_sent - before
+
+
+@pytest.mark.usefixtures("holding")
+def test_small_writes_share_a_packet(pair: Pair) -> None:
+    mine, theirs = pair.streams()
+    driver = pair.client._driver
+    with driver.lock:
+        driver.flush()
+        sent = [write(driver, mine.stream_id, b"x" * 92) for _ in range(HOLD_SIZE // 100)]
+        assert driver._held == 0
+    assert sent == [0] * (len(sent) - 1) + [1]
+    assert theirs.recv(10_000) == b"x" * 920
+
+
+@pytest.mark.usefixtures("holding")
+def test_a_large_write_takes_along_what_waits(pair: Pair) -> None:
+    mine, theirs = pair.streams()
+    driver = pair.client._driver
+    with driver.lock:
+        assert write(driver, mine.stream_id, b"small") == 0
+        assert write(driver, mine.stream_id, b"x" * HOLD_SIZE) == 1
+    assert theirs.recv(10_000) == b"small" + b"x" * HOLD_SIZE
+
+
+def test_nothing_waits_if_the_peer_has_nothing_to_acknowledge(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, _theirs = pair.streams()
+    driver = pair.client._driver
+    monkeypatch.setattr(Core, "bytes_in_flight", 0)
+    with driver.lock:
+        assert write(driver, mine.stream_id, b"x") == 1
+
+
+def test_what_was_held_goes_when_it_has_waited_long_enough(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although no thread waits for anything of this connection."""
+    mine, theirs = pair.streams()
+    monkeypatch.setattr(Core, "bytes_in_flight", 1)
+    mine.sendall(b"held")
+    assert theirs.recv(10) == b"held"
+
+
+@pytest.mark.usefixtures("holding")
+@pytest.mark.parametrize("wait", ["recv", "accept_stream", "next_readable"])
+def test_what_was_held_goes_before_the_thread_waits(pair: Pair, wait: str) -> None:
+    mine, theirs = pair.streams()
+    mine.sendall(b"held")
+    waits: dict[str, Callable[[], object]] = {
+        "recv": lambda: mine.recv(10),
+        "accept_stream": pair.client.accept_stream,
+        "next_readable": pair.client.next_readable,
+    }
+    waiting = in_thread(waits[wait])
+    assert theirs.recv(10) == b"held"
+    pair.client._driver.close(0, "")
+    assert isinstance(waiting.exception(PATIENCE), ConnectionClosedOK)
+
+
+@pytest.mark.usefixtures("holding")
+def test_reading_does_not_send_what_is_held(pair: Pair) -> None:
+    """Not even if it grants credit: the credit shares the packet."""
+    mine, _theirs = pair.streams()
+    driver = pair.client._driver
+    with driver.lock:
+        assert write(driver, mine.stream_id, b"held") == 0
+        assert driver.core.has_frames
+        before = driver.core.stats().packets_sent
+        driver.after_read(mine.stream_id)
+        assert driver.core.stats().packets_sent == before
+        driver.flush()
+        assert driver.core.stats().packets_sent == before + 1
+
+
+@pytest.mark.usefixtures("holding")
+def test_what_was_held_goes_before_the_end_of_the_connection(pair: Pair) -> None:
+    """Closing at once gives up what has not arrived, but not what was written and not even sent."""
+    mine, theirs = pair.streams()
+    until(lambda: pair.client._driver.core.all_acknowledged)
+    mine.sendall(b"held")
+    pair.client.close(timeout=0)
+    assert theirs.recv(10) == b"held"
+    with pytest.raises(ConnectionClosedOK):
+        theirs.recv(10)
+
+
+# Who is told
+
+
+def test_who_waits_to_close_need_not_wait_for_what_is_given_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, _theirs = pair.streams()
+    driver = pair.client._driver
+    monkeypatch.setattr(UdpSocket, "send", lambda udp, transmit: None)  # nothing arrives any more
+    monkeypatch.setattr(Driver, "_follow_up", lambda self: None)  # and the loop has no part in it
+    mine.sendall(b"x" * HOLD_SIZE)
+
+    def wait() -> None:
+        with driver.lock:
+            driver.wait_acknowledged(Deadline(PATIENCE))
+
+    waiting = in_thread(wait)
+    until(lambda: waiting_threads(driver, driver.changed))
+    mine.reset()
+    assert waiting.exception(PATIENCE / 2) is None
+
+
+def test_what_is_left_of_a_stream_wakes_who_runs_the_loop(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread reads a part; another one, which has taken a turn of the loop meanwhile, wants the rest."""
+    pair.client.open_stream().sendall(b"12")
+    stream = pair.server.next_readable(PATIENCE)
+    driver = pair.server._driver
+    rung: list[bool] = []
+    monkeypatch.setattr(driver.loop, "ring", lambda: rung.append(True))
+    monkeypatch.setattr(driver.loop.turns, "purpose", driver)
+    assert stream.recv(1) == b"1"
+    assert rung
