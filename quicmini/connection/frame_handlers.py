@@ -56,8 +56,6 @@ class FrameHandlers:
         if space.number is _APPLICATION:
             delay = (frame.ack_delay << core.recovery.ack_delay_exponent) / 1_000_000
         acked, lost = core.recovery.on_ack_received(space.number, frame, delay, now)
-        if frame.ranges[0][1] > space.largest_acked:
-            space.largest_acked = frame.ranges[0][1]
         for packet in acked:
             for record in packet.records:
                 record[0].on_acked(record)

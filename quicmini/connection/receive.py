@@ -12,6 +12,7 @@ from quicmini.connection.frame_handlers import DISPATCH, FrameHandlers, refuse_f
 from quicmini.connection.handshake import Handshake
 from quicmini.connection.spaces import Space
 from quicmini.connection.state import Address
+from quicmini.crypto.protection import Opener
 from quicmini.errors import (
     DecodeError,
     StatelessResetError,
@@ -158,7 +159,7 @@ class Receiver:
             packet_number = decode_packet_number(space.acks.largest, truncated, 8 * pn_length)
             payload = space.opener.open(packet, pn_offset, first_byte, pn_length, packet_number)
         except DecodeError:
-            core.stats.count_dropped("undecryptable")
+            self._count_undecryptable(space.opener)
             return
         self._on_authenticated_long(header)
         if first_byte & _RESERVED_LONG:
@@ -217,7 +218,7 @@ class Receiver:
         unmasked = opener.unmask_batch(packets, _SHORT_PN_OFFSET)
         for packet, header in zip(packets, unmasked, strict=True):
             if header is None:
-                self._on_undecryptable(packet, now)
+                self._on_undecryptable(packet, opener, now)
                 continue
             first_byte, truncated, pn_length = header
             packet_number = acks.largest + 1
@@ -226,7 +227,7 @@ class Receiver:
             try:
                 payload = opener.open(packet, _SHORT_PN_OFFSET, first_byte, pn_length, packet_number)
             except DecodeError:
-                self._on_undecryptable(packet, now)
+                self._on_undecryptable(packet, opener, now)
                 continue
             if first_byte & _RESERVED_SHORT:
                 raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "reserved header bits are set")
@@ -234,14 +235,21 @@ class Receiver:
             if not lifecycle.alive:
                 return
 
-    def _on_undecryptable(self, packet: bytes, now: float) -> None:
+    def _on_undecryptable(self, packet: bytes, opener: Opener, now: float) -> None:
         core = self._core
         if len(packet) >= _MIN_RESET_SIZE and core.remote_cids.is_reset_token(packet[-_RESET_TOKEN_SIZE:]):
             core.drain(StatelessResetError(remote=True), now)
         else:
-            core.stats.count_dropped("undecryptable")
+            self._count_undecryptable(opener)
 
     # Both
+
+    def _count_undecryptable(self, opener: Opener) -> None:
+        """Each may be an attempt at a forgery: too many of them, under all keys together, end it (RFC 9001 §6.6)."""
+        stats = self._core.stats
+        stats.count_dropped("undecryptable")
+        if stats.packets_dropped["undecryptable"] > opener.suite.integrity_limit:
+            raise TransportError(TransportErrorCode.AEAD_LIMIT_REACHED, "too many packets do not authenticate")
 
     def _receive_packet(
         self, space: Space, packet_type: PacketType, packet_number: int, payload: bytes, now: float

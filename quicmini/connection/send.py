@@ -177,11 +177,16 @@ class Sender:
     def _overhead(self, space: Space) -> int:
         """Bytes of a packet that are no frames."""
         core = self._core
-        rest = len(core.remote_cids.current) + _pn_length(space) + Sealer.overhead
+        rest = len(core.remote_cids.current) + self._pn_length(space) + Sealer.overhead
         if space.number is _APPLICATION:
             return 1 + rest
         token_length = 1 if space.number is _INITIAL else 0
         return _LONG_HEADER_BASE + token_length + len(core.local_cids.handshake_cid) + rest
+
+    def _pn_length(self, space: Space) -> int:
+        """Bytes of the packet number: enough for twice what is unacknowledged (RFC 9000 §17.1), rarely changing."""
+        largest_acked = self._core.recovery.spaces[space.number].largest_acked
+        return 2 if space.next_packet_number - largest_acked < 0x4000 else 4
 
     def _seal(self, space: Space, builder: PacketBuilder, padding: int, now: float) -> bytes:
         sealer = space.sealer
@@ -201,7 +206,7 @@ class Sender:
 
     def _header(self, space: Space, packet_number: int, length: int) -> bytes:
         core = self._core
-        destination, pn_length = core.remote_cids.current, _pn_length(space)
+        destination, pn_length = core.remote_cids.current, self._pn_length(space)
         if space.number is _APPLICATION:
             return encode_short_header(destination, packet_number, pn_length)
         source = core.local_cids.handshake_cid
@@ -235,7 +240,7 @@ class Sender:
         budget = recovery.send_budget(now)
         # What does not change within the burst is computed once, and packed by hand: this loop is half of all sending.
         overhead = self._overhead(space)
-        pn_length = _pn_length(space)
+        pn_length = self._pn_length(space)
         header_start = encode_short_header(core.remote_cids.current, 0, pn_length)[:-pn_length]
         pn_mask = (1 << 8 * pn_length) - 1
         packets: list[tuple[bytes, int, bytes]] = []
@@ -313,8 +318,3 @@ class Sender:
         core.stats.packets_sent += len(packets)
         core.stats.bytes_sent += len(datagram)
         return self._transmits([datagram])
-
-
-def _pn_length(space: Space) -> int:
-    """Bytes of the packet number: enough for twice what is unacknowledged (RFC 9000 §17.1), rarely changing."""
-    return 2 if space.next_packet_number - space.largest_acked < 0x4000 else 4

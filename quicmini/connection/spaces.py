@@ -24,7 +24,6 @@ class Space:
         "acks",
         "crypto",
         "discarded",
-        "largest_acked",
         "next_packet_number",
         "number",
         "opener",
@@ -42,7 +41,6 @@ class Space:
         self.opener: Opener | None = None
         self.discarded = False
         self.next_packet_number = 0
-        self.largest_acked = -1
 
     def discard(self) -> None:
         """Forget the keys, and with them everything that could still be sent or understood (RFC 9001 §4.9)."""

@@ -152,7 +152,7 @@ def test_an_acknowledgment_reaches_recovery_and_the_owner(server_files: Certific
     space = core_of(pair.client).spaces[APPLICATION]
     largest = space.next_packet_number - 1
     pair.to_client([forge(pair.server, Ack(((0, largest),), 0).encode())])
-    assert space.largest_acked == largest
+    assert core_of(pair.client).recovery.spaces[APPLICATION].largest_acked == largest
     assert pair.client.bytes_in_flight == 0
     assert pair.client.all_acknowledged
 

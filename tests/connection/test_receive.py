@@ -161,6 +161,19 @@ def test_a_packet_that_does_not_authenticate(pair: Pair) -> None:
     assert alive_and_dropped(pair) == {"undecryptable": 1}
 
 
+def test_too_many_packets_that_do_not_authenticate(server_files: CertificateFiles) -> None:
+    """RFC 9001 §6.6: beyond the integrity limit, a forgery becomes likely."""
+    pair = Pair(server_files, client_config=Config(cipher_suites=(0x1303,)))
+    pair.handshake()
+    garbage = b"\x40" + core_of(pair.server).local_cids.handshake_cid + bytes(40)
+    core_of(pair.server).stats.packets_dropped["undecryptable"] = 2**36 - 1
+    codes = []
+    for _ in range(2):
+        pair.to_server([garbage])
+        codes.append(pair.server.error and pair.server.error.error_code)
+    assert codes == [None, Code.AEAD_LIMIT_REACHED]
+
+
 def test_a_packet_too_short_for_its_sample(pair: Pair) -> None:
     pair.to_server([forge(pair.client, Ping().encode() + bytes(30))[:20]])
     assert alive_and_dropped(pair) == {"undecryptable": 1}
