@@ -194,8 +194,10 @@ class Loop:
             if not self._ended:
                 self._turn(_LONGEST_SLEEP if timeout is None else timeout)
         finally:
-            self.turns.give_back()
-            driver.lock.acquire()
+            try:
+                self.turns.give_back()
+            finally:
+                driver.lock.acquire()
         return True
 
     # The thread.

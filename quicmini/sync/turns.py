@@ -68,13 +68,13 @@ class Turns:
 
     def wait(self, condition: threading.Condition, timeout: float | None) -> None:
         """Wait until whoever runs the loop notifies the condition, whose lock is held."""
-        with self._mutex:
-            self.waiting += 1
-            self._condition = condition
-            self._waits += 1  # last, as `woke` reads it first
-        if self._aside:
-            self._called.set()
         try:
+            with self._mutex:
+                self.waiting += 1
+                self._condition = condition
+                self._waits += 1  # last, as `woke` reads it first
+            if self._aside:
+                self._called.set()
             condition.wait(timeout)
         finally:
             with self._mutex:
