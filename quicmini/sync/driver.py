@@ -167,7 +167,7 @@ class Driver:
     def wait_acknowledged(self, deadline: Deadline) -> None:
         """Wait until all that was written has arrived, or the connection is over; TimeoutError at the deadline."""
         self._closing = True
-        while self.error is None and not self.core.all_acknowledged:
+        while self.error is None and not self.core.all_acknowledged and not self.loop.turns.mine:
             self.wait_changed("everything to be acknowledged", deadline)
 
     def close(self, error_code: int, reason: str) -> None:

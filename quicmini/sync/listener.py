@@ -116,7 +116,8 @@ class Listener:
 
     def close(self) -> None:
         """Close all connections, with error code 0 and without waiting for what they have yet to deliver, then the
-        socket. Blocks for half a second at most: until peers whose packets still come have been told. May be repeated.
+        socket. Blocks for half a second at most: until peers whose packets still come have been told; not at all in a
+        signal handler that has interrupted a thread which waits for a connection's data. May be repeated.
         """
         with self._lock:
             self._closed = True
@@ -126,7 +127,8 @@ class Listener:
         for driver in self._loop.drivers():
             driver.close(0, "")
         self._loop.close(_LINGER)
-        self._loop.thread.join()
+        if not self._loop.turns.mine:
+            self._loop.thread.join()
 
     # Called by the I/O thread
 

@@ -36,6 +36,7 @@ class Turns:
         self._turn = threading.Lock()
         self._count = 0  # turns taken by other threads than the I/O thread
         self.purpose: object = None
+        self._taker: int | None = None  # the thread that has taken the turn
         self._mutex = threading.Lock()
         self.waiting = 0
         self._condition: threading.Condition | None = None  # what the last of them waits for
@@ -55,11 +56,18 @@ class Turns:
         if self.waiting or not self._turn.acquire(blocking=False):
             return False
         self.purpose = purpose
+        self._taker = threading.get_ident()
         return True
+
+    @property
+    def mine(self) -> bool:
+        """Whether the calling thread has taken the turn: it is a signal handler then, and must not wait for the loop,
+        which goes on when it returns."""
+        return self._taker == threading.get_ident()
 
     def give_back(self) -> None:
         """The turn is over."""
-        self.purpose = None
+        self.purpose = self._taker = None
         self._count += 1
         self._turn.release()
         if self._asleep:

@@ -114,3 +114,36 @@ def test_its_text_tells_where(listener: Listener) -> None:
     assert str(listener.address[1]) in repr(listener)
     listener.close()
     assert "closed" in repr(listener)
+
+
+def test_a_signal_handler_may_close_it_while_its_thread_runs_the_loop(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It must not wait for the end of the turn that it has interrupted."""
+    loop = pair.listener._loop
+    mine, theirs = pair.streams()
+    mine.sendall(b"x")
+    poll = loop._wait
+
+    def interrupted(longest: float) -> list[int]:
+        if loop.turns.mine:
+            pair.server.close()
+            pair.listener.close()
+        return poll(longest)
+
+    monkeypatch.setattr(loop, "_wait", interrupted)
+
+    def serve() -> None:
+        while True:
+            theirs.recv(10)
+            theirs.sendall(b"x")
+
+    def ask() -> None:
+        while mine.recv(10):
+            mine.sendall(b"x")
+
+    asking = in_thread(ask)
+    assert isinstance(in_thread(serve).exception(PATIENCE), ConnectionClosedOK)
+    assert isinstance(asking.exception(PATIENCE), ConnectionClosedOK)
+    loop.thread.join(PATIENCE)
+    assert not loop.thread.is_alive()

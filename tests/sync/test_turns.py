@@ -79,6 +79,13 @@ def test_one_at_a_time(turns: Turns) -> None:
         pass
 
 
+def test_whose_turn_it_is(turns: Turns) -> None:
+    assert [turns.mine, turns.take(object()), turns.mine] == [False, True, True]
+    assert in_thread(lambda: turns.mine).result(PATIENCE) is False
+    turns.give_back()
+    assert not turns.mine
+
+
 def test_nobody_takes_a_turn_while_others_wait(turns: Turns) -> None:
     """Whoever takes turns stops when it has what it wanted; the I/O thread does not."""
     condition = threading.Condition()
