@@ -11,6 +11,7 @@ from quicmini.connection.handshake import Handshake
 from quicmini.connection.spaces import Space
 from quicmini.connection.state import Transmit
 from quicmini.crypto.protection import Sealer
+from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace, SentPacket
 from quicmini.wire.builder import PacketBuilder
 from quicmini.wire.packet import encode_long_header, encode_short_header
@@ -75,6 +76,8 @@ class Sender:
             transmits += self._transmits(burst)
             if not (self._has_frames or core.recovery.probes_wanted[_APPLICATION]):
                 break
+        if core.lifecycle.close_pending:  # since a moment ago: the keys are worn out
+            transmits += self._closing_transmits()
         return transmits
 
     @property
@@ -234,6 +237,10 @@ class Sender:
         space = core.spaces[_APPLICATION]
         sealer = space.sealer
         if sealer is None:
+            return []
+        if sealer.sealed + MAX_BURST > sealer.suite.confidentiality_limit:
+            # New keys would let it go on (RFC 9001 §6.6); without them the old ones must not be used any longer.
+            core.close(TransportError(TransportErrorCode.AEAD_LIMIT_REACHED, "the keys have served long enough"), now)
             return []
         streams, recovery, path = core.streams, core.recovery, core.path
         size = path.max_datagram_size

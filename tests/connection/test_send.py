@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from quicmini.connection.send import MAX_BURST
+from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.acks import ACKS_PER_PING
+from quicmini.recovery.sent import PacketNumberSpace
 from tests.certificates import CertificateFiles
 from tests.connection.pair import Pair
 
@@ -30,3 +33,26 @@ def test_a_ping_rides_on_an_ack_only_within_the_window(
         pair.to_server(acks)
         pair.now += 0.001
     assert any(in_flight) == pings
+
+
+def test_keys_are_not_used_beyond_their_confidentiality_limit(server_files: CertificateFiles) -> None:
+    """RFC 9001 §6.6: AES-GCM protects 2^23 packets with one key; then it takes another key, or the end."""
+    pair = Pair(server_files)
+    pair.handshake()
+    sealer = pair.client._core.spaces[PacketNumberSpace.APPLICATION].sealer
+    assert sealer is not None
+    assert sealer.suite.confidentiality_limit == 2**23
+    sealer.sealed = 2**23 - MAX_BURST - 10
+    stream_id = pair.client.open_stream(True)
+    assert stream_id is not None
+    sent = received = 0
+    while pair.client.error is None and sent < 100:
+        pair.client.write_stream(stream_id, b"x")
+        pair.run()
+        sent += 1
+        received += len(pair.server.read_stream(stream_id, 100) or b"")
+    assert received == sent - 1
+    for side in (pair.client, pair.server):
+        assert isinstance(side.error, TransportError)
+        assert side.error.error_code == TransportErrorCode.AEAD_LIMIT_REACHED
+    assert sealer.sealed <= 2**23
