@@ -51,7 +51,7 @@ def test_keys_are_not_used_beyond_their_confidentiality_limit(server_files: Cert
         pair.run()
         sent += 1
         received += len(pair.server.read_stream(stream_id, 100) or b"")
-    assert received == sent - 1
+    assert sent - 1 <= received <= sent  # everything before the end, whose packet may have been one of its own
     for side in (pair.client, pair.server):
         assert isinstance(side.error, TransportError)
         assert side.error.error_code == TransportErrorCode.AEAD_LIMIT_REACHED
