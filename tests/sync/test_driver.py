@@ -164,19 +164,28 @@ def test_what_was_held_goes_when_it_has_waited_long_enough(pair: Pair, monkeypat
 
 
 @pytest.mark.usefixtures("holding")
-@pytest.mark.parametrize("wait", ["recv", "accept_stream", "next_readable"])
-def test_what_was_held_goes_before_the_thread_waits(pair: Pair, wait: str) -> None:
+@pytest.mark.parametrize("what", ["readable", "writable", "arrived", "changed"])
+def test_what_was_held_goes_before_the_thread_waits(pair: Pair, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     mine, theirs = pair.streams()
-    mine.sendall(b"held")
-    waits: dict[str, Callable[[], object]] = {
-        "recv": lambda: mine.recv(10),
-        "accept_stream": pair.client.accept_stream,
-        "next_readable": pair.client.next_readable,
+    driver = pair.client._driver
+    held = []
+
+    def run_turn(driver: Driver, timeout: float | None) -> bool:
+        held.append(driver._held)
+        return True
+
+    monkeypatch.setattr(driver.loop, "run_turn", run_turn)
+    waits: dict[str, Callable[[], None]] = {
+        "readable": lambda: driver.wait_readable(mine.stream_id, Deadline(None)),
+        "writable": lambda: driver.wait_writable(mine.stream_id, Deadline(None)),
+        "arrived": lambda: driver.wait_arrived("a stream", Deadline(None)),
+        "changed": lambda: driver.wait_changed("something", Deadline(None)),
     }
-    waiting = in_thread(waits[wait])
+    with driver.lock:
+        assert write(driver, mine.stream_id, b"held") == 0
+        waits[what]()
+    assert held == [0]
     assert theirs.recv(10) == b"held"
-    pair.client._driver.close(0, "")
-    assert isinstance(waiting.exception(PATIENCE), ConnectionClosedOK)
 
 
 @pytest.mark.usefixtures("holding")
