@@ -40,6 +40,9 @@ _MIN_ROOM = 32
 
 _PING = b"\x01"
 
+# A PING that may be alone in its packet, and a byte of PADDING, so that nothing has to be added when it is sealed.
+_PROBE = _PING + b"\x00"
+
 # Bound once: looking up a member of an enumeration costs as much as a small call.
 _INITIAL, _HANDSHAKE, _APPLICATION = PacketNumberSpace
 
@@ -123,7 +126,7 @@ class Sender:
         waiting = probing or (within_budget and (self._has_frames if application else space.crypto.has_frames))
         acks = space.acks
         due = acks.pending and (waiting or (acks.deadline is not None and acks.deadline <= now))
-        if due and acks.write(builder, now) and acks.ping_due and within_budget:
+        if due and acks.write(builder, now) and acks.ping_due and within_budget and builder.room:
             builder.add(_PING)  # counts as in flight, which an ACK alone does not (RFC 9002 §7)
         if not waiting:
             return
@@ -131,10 +134,10 @@ class Sender:
             space.crypto.write_frames(builder)
         if application and core.streams.has_frames:
             core.streams.write_frames(builder)
-        if probing:
+        if probing and not builder.ack_eliciting and builder.room >= len(_PROBE):
+            builder.add(_PROBE)
+        if probing and builder.ack_eliciting:
             core.recovery.probes_wanted[space.number] -= 1
-            if not builder.ack_eliciting:
-                builder.add(_PING)
 
     # Until the handshake is confirmed: datagrams with a packet of each level
 

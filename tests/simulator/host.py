@@ -164,6 +164,8 @@ class Host:
             segment = payload[start : start + size]
             datagram = Datagram(segment, self.address, transmit.destination, genuine=segment)
             self.note(what, len(datagram.payload), datagram.destination)
+            if len(segment) > self._max_datagram_size:
+                raise Violation(f"a datagram of {len(segment)} bytes, where {self._max_datagram_size} are the most")
             for watch in self.watchers:
                 watch(datagram)
             self.network(datagram)

@@ -38,6 +38,12 @@ def test_any_mixture_of_faults(sides: Settings, seed: int) -> None:
     run(Scenario.drawn(seed), *sides)
 
 
+@pytest.mark.parametrize("seed", [23451])
+def test_seeds_that_found_something(sides: Settings, seed: int) -> None:
+    """23451: a probe of one byte, padded for its sample, made a coalesced datagram one byte too long."""
+    run(Scenario.drawn(seed), *sides)
+
+
 @pytest.mark.parametrize("seed", range(1000, 1100))
 def test_thirty_percent_loss(sides: Settings, seed: int) -> None:
     result = run(Scenario(seed, loss=0.3), *sides)
