@@ -14,6 +14,7 @@ from quicmini.connection.lifecycle import error_of
 from quicmini.connection.spaces import Space
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
+from quicmini.streams.manager import StreamManager
 from quicmini.wire.frames import (
     FRAMES,
     Ack,
@@ -40,12 +41,12 @@ _APPLICATION = PacketNumberSpace.APPLICATION
 class FrameHandlers:
     """Hands each frame to its owner. Every handler takes the frame, its packet number space and the time."""
 
-    __slots__ = ("_core", "_handshake", "_streams")
+    __slots__ = ("_core", "_handshake", "streams")
 
     def __init__(self, core: Core, handshake: Handshake) -> None:
         self._core = core
         self._handshake = handshake
-        self._streams = core.streams
+        self.streams = core.streams
 
     def ignore(self, frame: Frame, space: Space, now: float) -> None:
         """PADDING and PING mean nothing further (RFC 9000 §19.1, §19.2)."""
@@ -95,53 +96,36 @@ class FrameHandlers:
         """RFC 9221 §3: nobody may send these who was not told that they are welcome."""
         raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "DATAGRAM frames were not negotiated", 0x30)
 
-    def stream(self, frame: Any, space: Space, now: float) -> None:
-        self._streams.on_stream(frame)
-
-    def reset_stream(self, frame: Any, space: Space, now: float) -> None:
-        self._streams.on_reset_stream(frame)
-
-    def stop_sending(self, frame: Any, space: Space, now: float) -> None:
-        self._streams.on_stop_sending(frame)
-
-    def max_data(self, frame: Any, space: Space, now: float) -> None:
-        self._streams.on_max_data(frame)
-
-    def max_stream_data(self, frame: Any, space: Space, now: float) -> None:
-        self._streams.on_max_stream_data(frame)
-
-    def max_streams(self, frame: Any, space: Space, now: float) -> None:
-        self._streams.on_max_streams(frame)
-
-    def data_blocked(self, frame: Any, space: Space, now: float) -> None:
-        self._streams.on_data_blocked(frame)
-
-    def streams_blocked(self, frame: Any, space: Space, now: float) -> None:
-        self._streams.on_streams_blocked(frame)
-
-    def stream_data_blocked(self, frame: Any, space: Space, now: float) -> None:
-        self._streams.on_stream_data_blocked(frame)
-
 
 _Parse = Callable[[bytes, int, int], tuple[Any, int]]
 _Handle = Callable[[FrameHandlers, Any, Space, float], None]
 _Entry = tuple[_Parse, _Handle, bool]
 
+
+def _for_streams(take: Callable[[StreamManager, Any], None]) -> _Handle:
+    """These go to the streams as they are: neither the packet nor the time matters to them."""
+
+    def handle(handlers: FrameHandlers, frame: Any, space: Space, now: float) -> None:
+        take(handlers.streams, frame)
+
+    return handle
+
+
 _HANDLERS: dict[str, _Handle] = {
     "PADDING": FrameHandlers.ignore,
     "PING": FrameHandlers.ignore,
     "ACK": FrameHandlers.ack,
-    "RESET_STREAM": FrameHandlers.reset_stream,
-    "STOP_SENDING": FrameHandlers.stop_sending,
+    "RESET_STREAM": _for_streams(StreamManager.on_reset_stream),
+    "STOP_SENDING": _for_streams(StreamManager.on_stop_sending),
     "CRYPTO": FrameHandlers.crypto,
     "NEW_TOKEN": FrameHandlers.new_token,
-    "STREAM": FrameHandlers.stream,
-    "MAX_DATA": FrameHandlers.max_data,
-    "MAX_STREAM_DATA": FrameHandlers.max_stream_data,
-    "MAX_STREAMS": FrameHandlers.max_streams,
-    "DATA_BLOCKED": FrameHandlers.data_blocked,
-    "STREAM_DATA_BLOCKED": FrameHandlers.stream_data_blocked,
-    "STREAMS_BLOCKED": FrameHandlers.streams_blocked,
+    "STREAM": _for_streams(StreamManager.on_stream),
+    "MAX_DATA": _for_streams(StreamManager.on_max_data),
+    "MAX_STREAM_DATA": _for_streams(StreamManager.on_max_stream_data),
+    "MAX_STREAMS": _for_streams(StreamManager.on_max_streams),
+    "DATA_BLOCKED": _for_streams(StreamManager.on_data_blocked),
+    "STREAM_DATA_BLOCKED": _for_streams(StreamManager.on_stream_data_blocked),
+    "STREAMS_BLOCKED": _for_streams(StreamManager.on_streams_blocked),
     "NEW_CONNECTION_ID": FrameHandlers.new_connection_id,
     "RETIRE_CONNECTION_ID": FrameHandlers.retire_connection_id,
     "PATH_CHALLENGE": FrameHandlers.path_challenge,
