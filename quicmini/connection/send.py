@@ -166,7 +166,6 @@ class Sender:
         padding = self._padding(plan[0], size - room)
         last = plan[-1][0]
         datagram = b"".join([self._seal(*entry, padding if entry[0] is last else 0, now) for entry in plan])
-        core.path.bytes_sent += len(datagram)
         if core.is_client and last.number is not _INITIAL:
             # The first Handshake packet ends the use of Initial keys (RFC 9001 §4.9.1).
             core.discard_space(_INITIAL)
@@ -229,6 +228,7 @@ class Sender:
             ack_eliciting = ack_eliciting or packet.ack_eliciting
         if ack_eliciting:
             core.idle.on_ack_eliciting_sent(now)
+        core.path.bytes_sent += size
         core.stats.packets_sent += len(packets)
         core.stats.bytes_sent += size
 
@@ -284,7 +284,6 @@ class Sender:
             return []
         space.next_packet_number = number
         self._on_sent(space, sent, now)
-        path.bytes_sent += sum([packet.size for packet in sent])
         return sealer.seal_batch(packets) if len(packets) > 1 else [sealer.seal(*packets[0])]
 
     def _transmits(self, datagrams: list[bytes]) -> list[Transmit]:
