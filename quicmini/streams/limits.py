@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.wire.frames import MAX_STREAM_COUNT, MaxStreams, StreamsBlocked
 from quicmini.wire.ranges import RangeSet
@@ -14,7 +16,7 @@ def is_unidirectional(stream_id: int) -> bool:
     return bool(stream_id & 2)
 
 
-class StreamCount:
+class StreamCount(ABC):
     """The streams of one type, counted from 0: number n has the ID 4n + type.
 
     opened: how many there have been, without a gap; limit: how many there may be; finished: the numbers of those that
@@ -34,9 +36,9 @@ class StreamCount:
         """Whether the stream has been opened and is not finished."""
         return 0 <= stream_id >> 2 < self.opened and stream_id >> 2 not in self.finished
 
+    @abstractmethod
     def claim(self, stream_id: int, frame_type: int) -> range:
         """The peer names a stream: return the IDs that this opens. Raises TransportError where it must not."""
-        raise NotImplementedError
 
     def finish(self, stream_id: int) -> None:
         """Nothing more is to be known of this stream."""

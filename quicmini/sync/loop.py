@@ -76,7 +76,7 @@ class Driven(Protocol):
 
 class Loop:
     """Drives the connections of one socket in a daemon thread, which ends with `stop`, or with its last connection once
-    `closing` is set.
+    `close` was called.
 
     adopt: makes the driver of a connection that the endpoint has accepted; None for a client.
     """
