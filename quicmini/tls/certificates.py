@@ -22,6 +22,7 @@ from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import Store
 
 from quicmini.tls import signatures
+from quicmini.tls.chain_cache import ChainCache
 from quicmini.tls.messages import Certificate, CertificateEntry
 
 __all__ = ["UNREADABLE", "Credential", "TrustStore", "load_credential", "load_trust_store"]
@@ -72,13 +73,17 @@ def _public_key(der: bytes) -> PublicKeyTypes | None:
 
 
 class TrustStore:
-    """Certificates that are trusted as they are: roots, and servers' own self-signed ones; one at least."""
+    """Certificates that are trusted as they are: roots, and servers' own self-signed ones; one at least.
+
+    verified: the chains that were found good with these certificates.
+    """
 
     def __init__(self, certificates: list[x509.Certificate]) -> None:
         if not certificates:
             raise ValueError("a trust store without a certificate would trust nobody")
         self.certificates = certificates
         self.encoded = frozenset(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+        self.verified = ChainCache()
 
     @cached_property
     def store(self) -> Store:

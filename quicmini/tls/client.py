@@ -36,7 +36,7 @@ from quicmini.tls.messages import (
     NewSessionTicket,
     ServerHello,
 )
-from quicmini.tls.verification import parse_certificate, parse_server_name, public_key, verify_chain
+from quicmini.tls.verification import authenticated_key, parse_certificate, parse_server_name, public_key
 
 __all__ = ["TlsClient"]
 
@@ -208,13 +208,13 @@ class TlsClient(Handshake):
             raise crypto_error(Alert.DECODE_ERROR, "the server sent no certificate")  # RFC 9846 §4.5.1.3
         for entry in certificate.entries:
             reject_unsolicited(entry.extensions, self._hello.extensions)
-        self._peer_certificate = certificate.entries[0].data
-        leaf = parse_certificate(self._peer_certificate)
+        chain = tuple(entry.data for entry in certificate.entries)
         trust_store, server_name = self._context.trust_store, self._server_name
         if trust_store is not None and server_name is not None:
-            chain = [leaf, *(parse_certificate(entry.data) for entry in certificate.entries[1:])]
-            verify_chain(chain, self._peer_certificate, server_name, trust_store, self._context.clock())
-        self._peer_key = public_key(leaf)
+            self._peer_key = authenticated_key(chain, server_name, trust_store, self._context.clock())
+        else:
+            self._peer_key = public_key(parse_certificate(chain[0]))
+        self._peer_certificate = chain[0]
         self._established.update(message)
         self._state = State.WAIT_CV
 

@@ -26,9 +26,10 @@ from cryptography.x509.verification import (
 
 from quicmini.errors import HandshakeError, crypto_error
 from quicmini.tls.certificates import UNREADABLE, TrustStore
+from quicmini.tls.chain_cache import Period
 from quicmini.tls.codes import Alert
 
-__all__ = ["ServerName", "parse_certificate", "parse_server_name", "public_key", "verify_chain"]
+__all__ = ["ServerName", "authenticated_key", "parse_certificate", "parse_server_name", "public_key", "verify_chain"]
 
 SHOWN_NAMES = 3  # how many of a certificate's names an error lists
 
@@ -98,12 +99,27 @@ _CA_POLICY = ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.KeyUsage, 
 _LEAF_POLICY = ExtensionPolicy.webpki_defaults_ee()
 
 
+def authenticated_key(chain: tuple[bytes, ...], name: ServerName, trust: TrustStore, now: datetime) -> PublicKeyTypes:
+    """The public key of the server that shows this chain (DER, its own certificate first), if the chain is good.
+
+    Raises HandshakeError naming the check that failed. now: an aware datetime.
+    """
+    key = trust.verified.key_of(chain, name.text, now)
+    if key is None:
+        certificates = [parse_certificate(encoded) for encoded in chain]
+        period = verify_chain(certificates, chain[0], name, trust, now)
+        key = public_key(certificates[0])
+        trust.verified.add(chain, name.text, period, key)
+    return key
+
+
 def verify_chain(
     chain: list[x509.Certificate], encoded_leaf: bytes, name: ServerName, trust: TrustStore, now: datetime
-) -> None:
+) -> Period:
     """Check a server's chain, its own certificate first. Raises HandshakeError naming the check that failed.
 
-    now: an aware datetime, compared with the validity periods.
+    now: an aware datetime, compared with the validity periods. The result says when the same check would pass again:
+    while all certificates of the path that was found, the trusted one included, are valid.
     """
     try:
         if encoded_leaf in trust.encoded:
@@ -111,18 +127,26 @@ def verify_chain(
             # it says CA:TRUE, which is what `openssl req -x509` writes, and as a root if it says CA:FALSE.)
             _check_validity(chain[0], now)
             _check_name(chain[0], name, trusted_directly=True)
+            path = chain[:1]
         else:
-            _validate_path(chain, name, trust, now)
+            path = _validate_path(chain, name, trust, now)
+        return Period(
+            max(certificate.not_valid_before_utc for certificate in path),
+            min(certificate.not_valid_after_utc for certificate in path),
+        )
     except UNREADABLE as error:
         raise _failure(Alert.BAD_CERTIFICATE, f"a certificate cannot be read: {error}") from None
 
 
-def _validate_path(chain: list[x509.Certificate], name: ServerName, trust: TrustStore, now: datetime) -> None:
+def _validate_path(
+    chain: list[x509.Certificate], name: ServerName, trust: TrustStore, now: datetime
+) -> list[x509.Certificate]:
+    """The certificates from the server's own to a trusted one."""
     builder = PolicyBuilder().store(trust.store).time(now)
     builder = builder.extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)
     try:
         # ValueError: a name that the library does not take for one, such as one with an underscore.
-        builder.build_server_verifier(name.subject).verify(chain[0], chain[1:])
+        return builder.build_server_verifier(name.subject).verify(chain[0], chain[1:])
     except (VerificationError, ValueError) as error:
         # Why it refused: its own words do not tell the checks apart.
         for certificate in chain:
