@@ -12,7 +12,7 @@ from quicmini.connection.handshake import Handshake, Tls
 from quicmini.connection.receive import Receiver
 from quicmini.connection.send import Sender
 from quicmini.connection.state import Address, ConnectionState, ConnectionStats, Transmit
-from quicmini.crypto.protection import Opener
+from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import (
     ApplicationError,
     ConnectionClosed,
@@ -32,7 +32,7 @@ _ping_frame = Ping().encode
 
 
 class Connection:
-    """A QUIC connection (RFC 9000 §5). Made by `Endpoint`; initial_opener: see `Handshake.install_initial_keys`."""
+    """A QUIC connection (RFC 9000 §5). Made by `Endpoint`, which hands in the protection of its Initial packets."""
 
     __slots__ = (
         "_core",
@@ -44,12 +44,13 @@ class Connection:
         "_termination_told",
     )
 
-    def __init__(self, core: Core, tls: Tls, initial_opener: Opener | None = None) -> None:
+    def __init__(self, core: Core, tls: Tls, sealer: Sealer, opener: Opener) -> None:
         self._core = core
         self._events = core.events
         self._stream_events = core.streams.events
         self._handshake = Handshake(core, tls)
-        self._handshake.install_initial_keys(initial_opener)
+        initial = core.spaces[PacketNumberSpace.INITIAL]
+        initial.sealer, initial.opener = sealer, opener
         self._receiver = Receiver(core, self._handshake)
         self._sender = Sender(core, self._handshake)
         self._termination_told = False

@@ -10,8 +10,7 @@ from quicmini.connection.connection import Connection
 from quicmini.connection.core import Core
 from quicmini.connection.receive import MIN_INITIAL_SIZE
 from quicmini.connection.state import Address, Transmit
-from quicmini.crypto.keys import INITIAL_SUITE, initial_secrets
-from quicmini.crypto.protection import Opener, Sealer
+from quicmini.crypto.protection import Opener, Sealer, initial_protection
 from quicmini.errors import DecodeError, TransportErrorCode
 from quicmini.tls.client import TlsClient
 from quicmini.tls.context import ClientContext, ServerContext
@@ -75,7 +74,7 @@ class Endpoint:
         core = self._core(remote, original_cid, local_cid, original_cid, parameters, now, is_client=True)
         tls = TlsClient(settings.context, settings.server_name, parameters.encode(), self._random)
         tls.start()
-        connection = Connection(core, tls)
+        connection = Connection(core, tls, *initial_protection(original_cid, core.version, is_client=True))
         connection.start(now)
         self._connections[local_cid] = connection
         return connection
@@ -140,11 +139,11 @@ class Endpoint:
         """A connection for a client's first Initial; only a packet that authenticates is worth its state."""
         if self._server is None or len(header.destination_cid) < _MIN_ORIGINAL_CID_LENGTH:
             return None
-        opener = _opener_of(header, datagram)
-        if opener is None:
+        sealer, opener = initial_protection(header.destination_cid, header.version, is_client=False)
+        if not _authenticates(header, datagram, opener):
             return None
         if not self.accepting:
-            self._answer(_refusal(header), source)
+            self._answer(_refusal(header, sealer), source)
             return None
         local_cid = self._random(LOCAL_CID_LENGTH)
         parameters = self._parameters(local_cid, header.destination_cid)
@@ -152,7 +151,7 @@ class Endpoint:
             source, header.destination_cid, local_cid, header.source_cid, parameters, now, is_client=False
         )
         tls = TlsServer(self._server.context, parameters.encode(), self._random)
-        connection = Connection(core, tls, opener)
+        connection = Connection(core, tls, sealer, opener)
         for cid in connection.connection_ids:
             self._connections[cid] = connection
         return connection
@@ -210,26 +209,23 @@ def _destination_cid(datagram: bytes) -> bytes:
     return datagram[6 : 6 + datagram[5]] if len(datagram) > 5 else b""
 
 
-def _opener_of(header: LongHeader, datagram: bytes) -> Opener | None:
-    """The opener of a client's Initials, if this one authenticates with the keys its own ID gives (RFC 9001 §5.2)."""
-    client, _ = initial_secrets(header.destination_cid, header.version)
-    opener = Opener(INITIAL_SUITE, client, header.version)
+def _authenticates(header: LongHeader, datagram: bytes, opener: Opener) -> bool:
+    """Whether a client's Initial was protected with the keys that its own ID gives (RFC 9001 §5.2)."""
     packet = datagram[: header.end]
     try:
         first_byte, truncated, pn_length = opener.unmask(packet, header.pn_offset)
         number = decode_packet_number(-1, truncated, 8 * pn_length)
         opener.open(packet, header.pn_offset, first_byte, pn_length, number)
     except DecodeError:
-        return None
-    return opener
+        return False
+    return True
 
 
-def _refusal(header: LongHeader) -> bytes:
+def _refusal(header: LongHeader, sealer: Sealer) -> bytes:
     """An Initial with CONNECTION_REFUSED, made and forgotten (RFC 9000 §5.2.2)."""
-    _, server = initial_secrets(header.destination_cid, header.version)
     payload = ConnectionClose(TransportErrorCode.CONNECTION_REFUSED, 0, "the server is too busy").encode()
     length = len(payload) + Sealer.overhead
     start = encode_long_header(
         PacketType.INITIAL, header.version, header.source_cid, header.destination_cid, b"", 0, 2, length
     )
-    return Sealer(INITIAL_SUITE, server, header.version).seal(start, 0, payload)
+    return sealer.seal(start, 0, payload)

@@ -7,7 +7,7 @@ from typing import Protocol
 from quicmini.connection.core import Core
 from quicmini.connection.events import HandshakeCompleted
 from quicmini.connection.state import ConnectionState
-from quicmini.crypto.keys import INITIAL_SUITE, EncryptionLevel, initial_secrets
+from quicmini.crypto.keys import EncryptionLevel
 from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
@@ -47,17 +47,6 @@ class Handshake:
         # What the peer's initial_source_connection_id must be: the Source Connection ID of its first packet.
         self.expected_source_cid: bytes | None = None
 
-    def install_initial_keys(self, opener: Opener | None) -> None:
-        """Both directions' Initial keys come from the client's first Destination Connection ID (RFC 9001 §5.2).
-
-        opener: a server's, if it was made already to see whether the first packet authenticates.
-        """
-        core = self._core
-        client, server = initial_secrets(core.original_destination_cid, core.version)
-        space = core.spaces[PacketNumberSpace.INITIAL]
-        space.sealer = Sealer(INITIAL_SUITE, client if core.is_client else server, core.version)
-        space.opener = opener or Opener(INITIAL_SUITE, server if core.is_client else client, core.version)
-
     def on_crypto(self, space: PacketNumberSpace, frame: Crypto, now: float) -> None:
         """A CRYPTO frame of the peer: what is in order goes to TLS (RFC 9001 §4.1.3)."""
         if not self._core.lifecycle.alive:
@@ -83,13 +72,11 @@ class Handshake:
     def _install_keys(self, keys: KeysReady) -> None:
         core = self._core
         space = core.spaces[_SPACES[keys.level]]
-        if keys.send_secret is not None:
-            space.sealer = Sealer(keys.suite, keys.send_secret, core.version)
-        if keys.receive_secret is not None:
-            if any(earlier.crypto.has_gap for earlier in core.spaces[: space.number]):  # RFC 9001 §4.1.3
-                reason = "the next keys are ready, and TLS has not read all of the last level"
-                raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, reason, 0x06)
-            space.opener = Opener(keys.suite, keys.receive_secret, core.version)
+        if any(earlier.crypto.has_gap for earlier in core.spaces[: space.number]):  # RFC 9001 §4.1.3
+            reason = "the next keys are ready, and TLS has not read all of the last level"
+            raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, reason, 0x06)
+        space.sealer = Sealer(keys.suite, keys.send_secret, core.version)
+        space.opener = Opener(keys.suite, keys.receive_secret, core.version)
         if keys.level is EncryptionLevel.HANDSHAKE:
             core.recovery.has_handshake_keys = True
 

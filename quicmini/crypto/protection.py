@@ -12,10 +12,17 @@ from typing import Self
 from cryptography.exceptions import InvalidTag
 
 from quicmini.crypto.header_protection import SAMPLE_LENGTH, HeaderProtection
-from quicmini.crypto.keys import IV_LENGTH, CipherSuite, derive_packet_keys, next_secret
+from quicmini.crypto.keys import (
+    INITIAL_SUITE,
+    IV_LENGTH,
+    CipherSuite,
+    derive_packet_keys,
+    initial_secrets,
+    next_secret,
+)
 from quicmini.errors import DecodeError
 
-__all__ = ["Opener", "Sealer"]
+__all__ = ["Opener", "Sealer", "initial_protection"]
 
 MAX_PN_LENGTH = 4  # bytes; the sample starts as if the packet number had this length (RFC 9001 §5.4.2)
 
@@ -187,3 +194,13 @@ class Opener(_PacketProtection):
 
 def _has_sample(packet: bytes, pn_offset: int) -> bool:
     return len(packet) >= pn_offset + MAX_PN_LENGTH + SAMPLE_LENGTH
+
+
+def initial_protection(original_cid: bytes, version: int, *, is_client: bool) -> tuple[Sealer, Opener]:
+    """This side's sealer and opener of Initial packets (RFC 9001 §5.2).
+
+    original_cid: the Destination Connection ID of the client's first Initial. Whoever sees it can make the same.
+    """
+    client, server = initial_secrets(original_cid, version)
+    send, receive = (client, server) if is_client else (server, client)
+    return Sealer(INITIAL_SUITE, send, version), Opener(INITIAL_SUITE, receive, version)

@@ -17,15 +17,12 @@ class CryptoData(NamedTuple):
 
 
 class KeysReady(NamedTuple):
-    """Secrets for a level; None for a direction that is not ready yet, or was announced before (RFC 9001 §4.1.4).
-
-    A server may send 1-RTT packets before it may read any (RFC 9001 §5.7): it gets that level in two events.
-    """
+    """The secrets of both directions at a level (RFC 9001 §4.1.4)."""
 
     level: EncryptionLevel
     suite: CipherSuite
-    send_secret: bytes | None
-    receive_secret: bytes | None
+    send_secret: bytes
+    receive_secret: bytes
 
 
 class PeerTransportParameters(NamedTuple):

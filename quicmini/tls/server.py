@@ -81,7 +81,6 @@ class TlsServer(Handshake):
         self._group: int
         self._schedule: KeySchedule
         self._handshake_secrets: TrafficSecrets
-        self._application_secrets: TrafficSecrets
 
     def _on_client_hello(self, message: bytes) -> None:
         hello = ClientHello.parse(message[HEADER_SIZE:])
@@ -174,8 +173,6 @@ class TlsServer(Handshake):
         self._events.append(KeysReady(EncryptionLevel.HANDSHAKE, suite, handshake.server, handshake.client))
 
         self._send(EncryptionLevel.HANDSHAKE, self._authenticate(client_parameters, scheme))
-        application = self._application_secrets = schedule.application_traffic_secrets()
-        self._events.append(KeysReady(EncryptionLevel.ONE_RTT, suite, application.server, None))
         self._state = State.WAIT_FINISHED
 
     def _authenticate(self, client_parameters: bytes, scheme: int) -> bytes:
@@ -200,11 +197,12 @@ class TlsServer(Handshake):
     def _on_finished(self, message: bytes) -> None:
         schedule = self._schedule
         self._check_finished(message, schedule, self._handshake_secrets.client)
+        # Not before now: 1-RTT packets that come earlier must wait (RFC 9001 §5.7), and this server sends none before
+        # it knows whom it talks to, though it may (§4.1.4). So its flight does not wait for these secrets.
+        secrets = schedule.application_traffic_secrets()
         schedule.update(message)
         self._read_from(EncryptionLevel.ONE_RTT)
-        # Not before now: 1-RTT packets that come earlier must wait (RFC 9001 §5.7).
-        receive_secret = self._application_secrets.client
-        self._events.append(KeysReady(EncryptionLevel.ONE_RTT, schedule.suite, None, receive_secret))
+        self._events.append(KeysReady(EncryptionLevel.ONE_RTT, schedule.suite, secrets.server, secrets.client))
         self._events.append(
             HandshakeComplete(
                 alpn_protocol=self._alpn_protocol,

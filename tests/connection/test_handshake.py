@@ -12,6 +12,7 @@ from quicmini.connection.events import HandshakeCompleted
 from quicmini.connection.handshake import Handshake
 from quicmini.connection.state import ConnectionState
 from quicmini.crypto.keys import CIPHER_SUITES, EncryptionLevel
+from quicmini.crypto.protection import Sealer
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.tls.events import CryptoData, KeysReady, PeerTransportParameters, TlsEvent
@@ -87,15 +88,17 @@ def test_what_tls_says_waits_at_its_level(client: Handshake, tls: ScriptedTls) -
     assert [space.crypto.has_frames for space in client._core.spaces] == [True, True, False]  # Initial: ClientHello
 
 
-def test_each_direction_gets_its_keys_when_they_are_ready(client: Handshake, tls: ScriptedTls) -> None:
+def test_each_direction_gets_its_own_keys(client: Handshake, tls: ScriptedTls) -> None:
     space = client._core.spaces[APPLICATION]
-    tls.said = [KeysReady(EncryptionLevel.ONE_RTT, SUITE, bytes(32), None)]
+    tls.said = [KeysReady(EncryptionLevel.ONE_RTT, SUITE, b"s" * 32, b"r" * 32)]
     client.follow_tls(0.0)
     assert space.sealer is not None
-    assert space.opener is None
-    tls.said = [KeysReady(EncryptionLevel.ONE_RTT, SUITE, None, bytes(32))]
-    client.follow_tls(0.0)
     assert space.opener is not None
+    header = b"\x41" + bytes(10)
+    expected = Sealer(SUITE, b"s" * 32, client._core.version).seal(header, 0, b"payload")
+    assert space.sealer.seal(header, 0, b"payload") == expected
+    theirs = Sealer(SUITE, b"r" * 32, client._core.version).seal(header, 0, b"payload")
+    assert space.opener.open(theirs, 9, *space.opener.unmask(theirs, 9)[::2], 0) == b"payload"
 
 
 def test_data_that_tls_never_read_forbids_the_next_keys(client: Handshake, tls: ScriptedTls) -> None:

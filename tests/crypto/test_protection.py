@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicmini.crypto.keys import CIPHER_SUITES, INITIAL_SUITE, CipherSuite
-from quicmini.crypto.protection import Opener, Sealer
+from quicmini.crypto.protection import Opener, Sealer, initial_protection
 from quicmini.errors import DecodeError
 from quicmini.wire.packet import VERSION_1, VERSION_2, decode_packet_number, encode_short_header
 
@@ -54,6 +54,18 @@ def test_what_was_sealed_opens(
     assert len(packet) == len(header) + len(payload) + Sealer.overhead
     assert opener.unmask(packet, len(start)) == (first_byte, truncated, pn_length)
     assert opener.open(packet, len(start), first_byte, pn_length, number) == payload
+
+
+@pytest.mark.parametrize("version", [VERSION_1, VERSION_2])
+def test_both_sides_protect_initials_with_what_the_first_id_gives(version: int) -> None:
+    client = initial_protection(DCID, version, is_client=True)
+    server = initial_protection(DCID, version, is_client=False)
+    header, number, payload = short_packet(1, b"payload")
+    for (sealer, own_opener), (_, opener) in ((client, server), (server, client)):
+        packet = sealer.seal(header, number, payload)
+        assert opened(opener, packet, PN_OFFSET, 0) == payload
+        with pytest.raises(DecodeError):
+            opened(own_opener, packet, PN_OFFSET, 0)
 
 
 @every_suite
