@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["MAX_CONCURRENT_STREAMS", "Config"]
+__all__ = ["MAX_CONCURRENT_STREAMS", "Config", "Keylog"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -12,6 +13,9 @@ MIB = 1024 * KIB
 # Streams of one type that a peer may be allowed at once. The RFC's bound is 2**60 (RFC 9000 §4.6); but a frame for a
 # stream opens all below it (§3.2), so that the allowance is also the work that one frame can cause.
 MAX_CONCURRENT_STREAMS = 65_536
+
+# Called with a label, the ClientHello's Random, and the secret.
+Keylog = Callable[[str, bytes, bytes], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,8 @@ class Config:
     initial_rtt: the round-trip time assumed before the first measurement (RFC 9002 §6.2.2).
     cipher_suites, groups: TLS code points in order of preference (RFC 9846 §B.4, §4.2.8).
     max_pending: how many connections a listener holds that nobody has accepted yet.
+    keylog: is told each connection's traffic secrets, to decrypt captures with: `quicmini.observe.keylog.KeyLog`
+        writes them to a file. Called with a lock held: it must not block. None: nobody is told.
     """
 
     idle_timeout: float = 30.0
@@ -44,6 +50,7 @@ class Config:
     cipher_suites: tuple[int, ...] = (0x1301, 0x1302, 0x1303)
     groups: tuple[int, ...] = (0x001D, 0x0017, 0x0018)
     max_pending: int = 128
+    keylog: Keylog | None = None
 
     def __post_init__(self) -> None:
         _require(self.idle_timeout >= 0, "idle_timeout must be 0 or more seconds", self.idle_timeout)

@@ -37,6 +37,7 @@ class Core:
         "events",
         "idle",
         "is_client",
+        "keylog",
         "lifecycle",
         "local_cids",
         "now",
@@ -64,6 +65,7 @@ class Core:
     ) -> None:
         self.is_client = is_client
         self.version = VERSION_1
+        self.keylog = config.keylog
         self.created = self.now = now
         self.original_destination_cid = original_destination_cid
         self.streams = StreamManager(is_client=is_client, local=parameters, send_buffer_size=config.send_buffer_size)

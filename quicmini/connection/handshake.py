@@ -6,6 +6,7 @@ from typing import Protocol
 
 from quicmini.connection.core import Core
 from quicmini.connection.events import HandshakeCompleted
+from quicmini.connection.keylog import log_secrets
 from quicmini.connection.state import ConnectionState
 from quicmini.crypto.keys import EncryptionLevel
 from quicmini.crypto.protection import Opener, Sealer
@@ -27,7 +28,9 @@ _SPACES = {level: space for space, level in _LEVELS.items()}
 
 
 class Tls(Protocol):
-    """What both roles of `quicmini.tls` offer."""
+    """What both roles of `quicmini.tls` offer. client_random: the ClientHello's, once there is one."""
+
+    client_random: bytes
 
     def receive(self, level: EncryptionLevel, data: bytes) -> None: ...
     def events(self) -> list[TlsEvent]: ...
@@ -71,6 +74,8 @@ class Handshake:
 
     def _install_keys(self, keys: KeysReady) -> None:
         core = self._core
+        if core.keylog is not None:
+            log_secrets(core.keylog, keys, self._tls.client_random, is_client=core.is_client)
         space = core.spaces[_SPACES[keys.level]]
         if any(earlier.crypto.has_gap for earlier in core.spaces[: space.number]):  # RFC 9001 §4.1.3
             reason = "the next keys are ready, and TLS has not read all of the last level"

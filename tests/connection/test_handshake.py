@@ -32,6 +32,7 @@ class ScriptedTls:
     """Says what a test lets it say; remembers what it was given."""
 
     def __init__(self) -> None:
+        self.client_random = bytes(32)
         self.heard: list[tuple[EncryptionLevel, bytes]] = []
         self.said: list[TlsEvent] = []
 
