@@ -80,8 +80,10 @@ class Handshake:
         if any(earlier.crypto.has_gap for earlier in core.spaces[: space.number]):  # RFC 9001 §4.1.3
             reason = "the next keys are ready, and TLS has not read all of the last level"
             raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, reason, 0x06)
-        space.sealer = Sealer(keys.suite, keys.send_secret, core.version)
-        space.opener = Opener(keys.suite, keys.receive_secret, core.version)
+        if keys.send_secret is not None:
+            space.sealer = Sealer(keys.suite, keys.send_secret, core.version)
+        if keys.receive_secret is not None:
+            space.opener = Opener(keys.suite, keys.receive_secret, core.version)
         if keys.level is EncryptionLevel.HANDSHAKE:
             core.recovery.has_handshake_keys = True
 

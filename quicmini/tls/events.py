@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from quicmini.crypto.keys import CipherSuite, EncryptionLevel
+from quicmini.tls.session import Session
 
-__all__ = ["CryptoData", "HandshakeComplete", "KeysReady", "PeerTransportParameters", "TlsEvent"]
+__all__ = [
+    "CryptoData",
+    "EarlyDataDecided",
+    "HandshakeComplete",
+    "KeysReady",
+    "PeerTransportParameters",
+    "SessionTicket",
+    "TlsEvent",
+]
 
 
 class CryptoData(NamedTuple):
@@ -17,12 +26,16 @@ class CryptoData(NamedTuple):
 
 
 class KeysReady(NamedTuple):
-    """The secrets of both directions at a level (RFC 9001 §4.1.4)."""
+    """Secrets for a level; None for a direction that is not ready yet, was announced before, or does not exist.
+
+    ZERO_RTT has one direction: a client gets its secret with the ClientHello, a server when it accepts. A server that
+    does also gets its 1-RTT secret early, to acknowledge the early data (RFC 9001 §4.1.4, RFC 9000 §12.3).
+    """
 
     level: EncryptionLevel
     suite: CipherSuite
-    send_secret: bytes
-    receive_secret: bytes
+    send_secret: bytes | None = None
+    receive_secret: bytes | None = None
 
 
 class PeerTransportParameters(NamedTuple):
@@ -31,10 +44,21 @@ class PeerTransportParameters(NamedTuple):
     data: bytes
 
 
+class EarlyDataDecided(NamedTuple):
+    """Whether the server takes the 0-RTT data that the client has offered to send (RFC 9001 §4.6.2).
+
+    It comes only if there was such an offer, once, and on the client before PeerTransportParameters. If it is
+    accepted, a server's ZERO_RTT keys follow.
+    """
+
+    accepted: bool
+
+
 class HandshakeComplete(NamedTuple):
     """Both Finished messages are through (RFC 9001 §4.1.1).
 
-    peer_certificate: DER, None where the peer has none. server_name: what the client asked for (SNI).
+    peer_certificate: DER, None where the peer has none; of a resumed session it is the one shown back then.
+    server_name: what the client asked for (SNI). resumed: with a ticket of an earlier connection (RFC 9846 §2.2).
     """
 
     alpn_protocol: str
@@ -42,6 +66,14 @@ class HandshakeComplete(NamedTuple):
     group: int
     peer_certificate: bytes | None
     server_name: str | None
+    resumed: bool = False
+    early_data_accepted: bool = False
 
 
-TlsEvent = CryptoData | KeysReady | PeerTransportParameters | HandshakeComplete
+class SessionTicket(NamedTuple):
+    """Client: the server has sent a ticket, with which a later connection may resume this one (RFC 9846 §4.7.1)."""
+
+    session: Session
+
+
+TlsEvent = CryptoData | KeysReady | PeerTransportParameters | EarlyDataDecided | HandshakeComplete | SessionTicket

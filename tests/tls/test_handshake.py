@@ -37,9 +37,14 @@ from tests.tls.peers import (
 )
 
 
-def keys(events: list[TlsEvent]) -> dict[EncryptionLevel, tuple[bytes, bytes]]:
+def keys(events: list[TlsEvent]) -> dict[EncryptionLevel, tuple[bytes | None, bytes | None]]:
     """The secrets to send and to receive with, by level."""
-    return {event.level: (event.send_secret, event.receive_secret) for event in events if isinstance(event, KeysReady)}
+    found: dict[EncryptionLevel, tuple[bytes | None, bytes | None]] = {}
+    for event in events:
+        if isinstance(event, KeysReady):
+            send, receive = found.get(event.level, (None, None))
+            found[event.level] = (event.send_secret or send, event.receive_secret or receive)
+    return found
 
 
 def completion(events: list[TlsEvent]) -> HandshakeComplete:
@@ -52,6 +57,7 @@ def assert_agreed(client_events: list[TlsEvent], server_events: list[TlsEvent]) 
     client_keys, server_keys = keys(client_events), keys(server_events)
     assert {level: (receive, send) for level, (send, receive) in server_keys.items()} == client_keys
     assert set(client_keys) == {HANDSHAKE, ONE_RTT}
+    assert None not in {secret for pair in client_keys.values() for secret in pair}
 
 
 @pytest.mark.parametrize("suite", CIPHER_SUITES)
