@@ -24,13 +24,14 @@ _ALIVE = (ConnectionState.HANDSHAKING, ConnectionState.CONNECTED)
 class Lifecycle:
     """The state of a connection and the reason of its end."""
 
-    __slots__ = ("_answer_after", "_unanswered", "close_pending", "deadline", "error", "state")
+    __slots__ = ("_answer_after", "_answer_from", "_unanswered", "close_pending", "deadline", "error", "state")
 
     def __init__(self) -> None:
         self.state = ConnectionState.HANDSHAKING
         self.error: ConnectionClosed | None = None
         self.close_pending = False  # a CONNECTION_CLOSE is to be sent
         self.deadline: float | None = None  # when closing or draining ends
+        self._answer_from = 0.0
         self._answer_after = 1
         self._unanswered = 0
 
@@ -44,6 +45,7 @@ class Lifecycle:
             self._end(ConnectionState.CLOSING, error)
             self.close_pending = True
             self.deadline = now + 3 * pto
+            self._answer_from = now + pto
 
     def drain(self, error: ConnectionClosed, now: float, pto: float) -> None:
         """The peer closed: nothing is sent any more (RFC 9000 §10.2.2)."""
@@ -62,9 +64,13 @@ class Lifecycle:
         self.close_pending = False
         self.error = self.error or error
 
-    def on_datagram(self) -> None:
-        """A datagram came while closing: answer the 1st, 2nd, 4th, 8th … (RFC 9000 §10.2.1)."""
-        if self.state is ConnectionState.CLOSING:
+    def on_datagram(self, now: float) -> None:
+        """A datagram came while closing: answer the 1st, 2nd, 4th, 8th … (RFC 9000 §10.2.1).
+
+        What comes within the probe timeout was sent before the CONNECTION_CLOSE could arrive, most likely; a peer that
+        did not get it will speak again.
+        """
+        if self.state is ConnectionState.CLOSING and now >= self._answer_from:
             self._unanswered += 1
             if self._unanswered >= self._answer_after:
                 self._unanswered = 0

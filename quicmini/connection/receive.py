@@ -71,7 +71,7 @@ class Receiver:
         core = self._core
         if not core.lifecycle.alive:
             for _ in datagrams:
-                core.lifecycle.on_datagram()
+                core.lifecycle.on_datagram(now)
             return
         if source != core.path.remote and (core.is_client or not self._handshake.confirmed):
             # RFC 9000 §9: a server does not move, and a client not before the handshake is confirmed. What comes from

@@ -109,6 +109,8 @@ def _open(family: int, remote: Address, settings: ClientSettings, config: Config
     try:
         with driver.lock:
             driver.flush()
+        loop.start()  # while the server is busy with the first flight
+        with driver.lock:
             while not driver.established:
                 driver.check()
                 if driver.network_error is not None:
@@ -120,7 +122,4 @@ def _open(family: int, remote: Address, settings: ClientSettings, config: Config
         driver.close(0, "")
         loop.stop()
         raise
-    finally:
-        # Not earlier: until here this thread waits, and takes every turn of the loop itself.
-        loop.start()
     return driver

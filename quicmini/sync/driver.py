@@ -178,6 +178,7 @@ class Driver:
                     self.flush()
                 self.core.close(error_code, reason, now=monotonic())
                 self.flush()
+                self.loop.leave()
 
     def wait_changed(self, what: str, deadline: Deadline) -> None:
         """Wait until something may have changed; TimeoutError, naming `what`, at the deadline."""

@@ -23,6 +23,7 @@ from quicmini.connection.connection import Connection as Core
 from quicmini.connection.endpoint import Endpoint
 from quicmini.connection.state import Address, Transmit
 from quicmini.sync.alarm import Alarm
+from quicmini.sync.closing import CLOSING
 from quicmini.sync.turns import Turns
 from quicmini.sync.udp import UdpSocket
 
@@ -78,7 +79,8 @@ class Loop:
     """Drives the connections of one socket in a daemon thread, which ends with `stop`, or with its last connection once
     `close` was called.
 
-    adopt: makes the driver of a connection that the endpoint has accepted; None for a client.
+    adopt: makes the driver of a connection that the endpoint has accepted; None for a client, whose thread leaves the
+    first turns to the thread that connects.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Loop:
         self._adopt = adopt
         self._driven: dict[Core, Driven] = {}
         self._end_at: float | None = None  # set: no connection will be added any more
+        self._left = False  # what is to be done is somebody else's business
         # Guards the timer heap and the backlog; never held while calling a connection.
         self._mutex = threading.Lock()
         self._timers: list[Timer] = []
@@ -128,6 +131,22 @@ class Loop:
     def stop(self) -> None:
         """End the thread now."""
         self.close(linger=0)
+
+    def leave(self) -> None:
+        """A client has closed its only connection: late packets are all that comes, and not worth a thread."""
+        if self._adopt is None and not self._backlog and not self._left:
+            self._left = True
+            self.wake()
+            CLOSING.take_over(self)
+
+    def look(self) -> bool:
+        """For who has taken over: do what is to be done; False when there will never be anything again."""
+        with self.turns:
+            if not self._ended:
+                self._turn(0)
+                if self._is_done():
+                    self._dispose()
+            return not self._ended
 
     def wake(self) -> None:
         """Have the I/O thread look at the loop's state again."""
@@ -204,19 +223,25 @@ class Loop:
 
     def _run(self) -> None:
         try:
+            if self._adopt is None:
+                self.turns.begin_aside()
             while True:
                 with self.turns:
                     # Not earlier: the turn of another thread may have ended the last connection.
-                    if self._is_done():
+                    if self._left or self._is_done():
                         break
                     self._turn(_LONGEST_SLEEP)
                 self.turns.step_aside()
         finally:
-            with self.turns:
-                self.udp.close()
-                with self._alarm_lock:
-                    self._ended = True
-                    self._alarm.close()
+            if not self._left:
+                with self.turns:
+                    self._dispose()
+
+    def _dispose(self) -> None:
+        self.udp.close()
+        with self._alarm_lock:
+            self._ended = True
+            self._alarm.close()
 
     def _is_done(self) -> bool:
         return self._end_at is not None and (

@@ -106,6 +106,12 @@ class Turns:
     ) -> None:
         self._turn.release()
 
+    def begin_aside(self) -> None:
+        """Before the first turn: leave the loop to the thread that has made it, until the I/O thread is needed."""
+        self._aside = True
+        self._be_aside()
+        self._aside = False
+
     def step_aside(self) -> None:
         """After a turn that woke the only thread that waited: leave the loop to it until the I/O thread is needed."""
         if self._woken == _NOBODY:

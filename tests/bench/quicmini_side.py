@@ -50,18 +50,11 @@ def serve_echo(connection: Connection) -> None:
         stream.sendall(b"".join(parts), end_stream=True)
 
 
-def serve_nothing(connection: Connection) -> None:
-    """Wait for the end."""
-    for _ in connection:
-        pass
-
-
 CONNECTION_HANDLERS: dict[str, Callable[[Connection], None]] = {
     "download": serve_bulk,
     "upload": serve_bulk,
     "echo": serve_echo,
     "echo-100": serve_echo,
-    "handshake": serve_nothing,
 }
 
 
@@ -69,6 +62,12 @@ def serve(listener: Listener, handle: Callable[[Connection], None]) -> None:
     """A thread for each connection, until the listener is closed."""
     for connection in listener:
         threading.Thread(target=handle, args=(connection,), daemon=True).start()
+
+
+def accept(listener: Listener) -> None:
+    """Take connections in, and leave them alone."""
+    for _ in listener:
+        pass
 
 
 # Clients
@@ -181,6 +180,8 @@ def run_server(options: Options) -> None:
     )
     if options.case == "chat":
         threading.Thread(target=Server(listener).serve, daemon=True).start()
+    elif options.case == "handshake":
+        threading.Thread(target=accept, args=(listener,), daemon=True).start()
     else:
         threading.Thread(target=serve, args=(listener, CONNECTION_HANDLERS[options.case]), daemon=True).start()
     report(port=listener.address[1])

@@ -206,6 +206,7 @@ def test_late_packets_are_answered_with_the_close(connected: Pair) -> None:
     connected.drop = lambda to_server, datagram: True
     connected.run()
     connected.drop = lambda to_server, datagram: False
+    connected.now += core_of(connected.client).recovery.pto_base()
     answers = 0
     for _ in range(20):
         connected.to_client([b"\x40" + core_of(connected.client).local_cids.handshake_cid + bytes(40)])

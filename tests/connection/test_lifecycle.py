@@ -41,7 +41,7 @@ def test_nothing_is_sent_while_draining() -> None:
     lifecycle = Lifecycle()
     lifecycle.drain(ConnectionClosedOK(remote=True), 0.0, 1.0)
     for _ in range(10):
-        lifecycle.on_datagram()
+        lifecycle.on_datagram(2.0)
     assert not lifecycle.close_pending
     assert lifecycle.deadline == 3.0
 
@@ -53,10 +53,21 @@ def test_answers_while_closing_back_off() -> None:
     answered = []
     for number in range(1, 40):
         lifecycle.close_pending = False
-        lifecycle.on_datagram()
+        lifecycle.on_datagram(1.0)
         if lifecycle.close_pending:
             answered.append(number)
     assert answered == [1, 3, 7, 15, 31]
+
+
+def test_what_was_under_way_already_is_not_answered() -> None:
+    """Within a probe timeout nobody can have missed the CONNECTION_CLOSE."""
+    lifecycle = Lifecycle()
+    lifecycle.close(ConnectionClosedOK(), 10.0, 1.0)
+    lifecycle.close_pending = False
+    lifecycle.on_datagram(10.99)
+    assert not lifecycle.close_pending
+    lifecycle.on_datagram(11.0)
+    assert lifecycle.close_pending
 
 
 def test_termination_is_final() -> None:
