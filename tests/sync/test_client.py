@@ -166,7 +166,7 @@ def test_socket_and_thread_disappear(listener: Listener, authority: Authority, s
     assert client_threads()
     connection.close()
     until(lambda: not client_threads())
-    assert sock.fileno() == -1
+    until(lambda: sock.fileno() == -1)
 
 
 @pytest.mark.parametrize(
