@@ -25,6 +25,8 @@ from quicmini.wire.transport_parameters import TransportParameters
 
 __all__ = ["Core"]
 
+_SPACES = tuple(PacketNumberSpace)  # going through an enumeration costs as much as making a space
+
 
 class Core:
     """One connection's parts.
@@ -73,7 +75,7 @@ class Core:
         self.remote_cids = RemoteCids(remote_cid, self.streams.control)
         # A client chose the server's address itself (RFC 9000 §8.1).
         self.path = Path(remote, config.max_datagram_size, self.streams.control, validated=is_client)
-        self.spaces = [Space(number, parameters.max_ack_delay / 1000) for number in PacketNumberSpace]
+        self.spaces = [Space(number, parameters.max_ack_delay / 1000) for number in _SPACES]
         self.recovery = Recovery(config.max_datagram_size, config.initial_rtt, is_client=is_client)
         self.lifecycle = Lifecycle()
         self.idle = IdleTimer(config.idle_timeout, config.keep_alive_interval, now)

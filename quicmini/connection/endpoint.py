@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from quicmini.config import Config
@@ -27,7 +28,12 @@ from quicmini.wire.packet import (
     encode_version_negotiation,
     parse_long_header,
 )
-from quicmini.wire.transport_parameters import TransportParameters
+from quicmini.wire.transport_parameters import (
+    INITIAL_SOURCE_CONNECTION_ID,
+    ORIGINAL_DESTINATION_CONNECTION_ID,
+    TransportParameters,
+    encode_parameter,
+)
 
 __all__ = ["ClientSettings", "Endpoint", "ServerSettings"]
 
@@ -36,6 +42,9 @@ _MIN_ORIGINAL_CID_LENGTH = 8
 
 # Answers to datagrams that belong to no connection, kept until they are sent. More are not worth a flood (§5.2.2).
 MAX_STATELESS_ANSWERS = 64
+
+# Sets of limits that are kept as transport parameters: programs have one or two, but an endpoint for each connection.
+CACHED_LIMITS = 8
 
 
 class ClientSettings(NamedTuple):
@@ -60,6 +69,13 @@ class Endpoint:
         self._config = config
         self._random = random
         self._server = server
+        self._limits, self._encoded_limits = _limits(
+            config.idle_timeout,
+            config.max_data,
+            config.max_stream_data,
+            config.max_streams_bidi,
+            config.max_streams_uni,
+        )
         # Keys are bytes, whose hash a peer cannot predict.
         self._connections: dict[bytes, Connection] = {}
         self.transmits: list[Transmit] = []
@@ -70,9 +86,9 @@ class Endpoint:
         """A new client connection; its ClientHello is ready to be sent."""
         local_cid = self._random(LOCAL_CID_LENGTH)
         original_cid = self._random(_MIN_ORIGINAL_CID_LENGTH)
-        parameters = self._parameters(local_cid, None)
-        core = self._core(remote, original_cid, local_cid, original_cid, parameters, now, is_client=True)
-        tls = TlsClient(settings.context, settings.server_name, parameters.encode(), self._random)
+        core = self._core(remote, original_cid, local_cid, original_cid, now, is_client=True)
+        parameters = self._encoded_limits + encode_parameter(INITIAL_SOURCE_CONNECTION_ID, local_cid)
+        tls = TlsClient(settings.context, settings.server_name, parameters, self._random)
         tls.start()
         connection = Connection(core, tls, *initial_protection(original_cid, core.version, is_client=True))
         connection.start(now)
@@ -146,11 +162,14 @@ class Endpoint:
             self._answer(_refusal(header, sealer), source)
             return None
         local_cid = self._random(LOCAL_CID_LENGTH)
-        parameters = self._parameters(local_cid, header.destination_cid)
-        core = self._core(
-            source, header.destination_cid, local_cid, header.source_cid, parameters, now, is_client=False
+        original_cid = header.destination_cid
+        core = self._core(source, original_cid, local_cid, header.source_cid, now, is_client=False)
+        parameters = (
+            self._encoded_limits
+            + encode_parameter(INITIAL_SOURCE_CONNECTION_ID, local_cid)
+            + encode_parameter(ORIGINAL_DESTINATION_CONNECTION_ID, original_cid)
         )
-        tls = TlsServer(self._server.context, parameters.encode(), self._random)
+        tls = TlsServer(self._server.context, parameters, self._random)
         connection = Connection(core, tls, sealer, opener)
         for cid in connection.connection_ids:
             self._connections[cid] = connection
@@ -162,7 +181,6 @@ class Endpoint:
         original_cid: bytes,
         local_cid: bytes,
         remote_cid: bytes,
-        parameters: TransportParameters,
         now: float,
         *,
         is_client: bool,
@@ -174,24 +192,8 @@ class Endpoint:
             original_destination_cid=original_cid,
             local_cid=local_cid,
             remote_cid=remote_cid,
-            parameters=parameters,
+            parameters=self._limits,
             now=now,
-        )
-
-    def _parameters(self, source_cid: bytes, original_cid: bytes | None) -> TransportParameters:
-        """What this side announces (RFC 9000 §18.2)."""
-        config = self._config
-        return TransportParameters(
-            initial_source_connection_id=source_cid,
-            original_destination_connection_id=original_cid,
-            max_idle_timeout=int(config.idle_timeout * 1000),
-            initial_max_data=config.max_data,
-            initial_max_stream_data_bidi_local=config.max_stream_data,
-            initial_max_stream_data_bidi_remote=config.max_stream_data,
-            initial_max_stream_data_uni=config.max_stream_data,
-            initial_max_streams_bidi=config.max_streams_bidi,
-            initial_max_streams_uni=config.max_streams_uni,
-            active_connection_id_limit=ACTIVE_CONNECTION_ID_LIMIT,
         )
 
     def _version_negotiation(self, header: UnknownVersion | LongHeader, datagram: bytes) -> bytes:
@@ -200,6 +202,24 @@ class Endpoint:
     def _answer(self, payload: bytes, destination: Address) -> None:
         if len(self.transmits) < MAX_STATELESS_ANSWERS:
             self.transmits.append(Transmit(payload, len(payload), destination))
+
+
+@lru_cache(maxsize=CACHED_LIMITS)
+def _limits(
+    idle_timeout: float, max_data: int, max_stream_data: int, max_streams_bidi: int, max_streams_uni: int
+) -> tuple[TransportParameters, bytes]:
+    """What this side announces on each connection (RFC 9000 §18.2), and the same encoded; the IDs are still to come."""
+    limits = TransportParameters(
+        max_idle_timeout=int(idle_timeout * 1000),
+        initial_max_data=max_data,
+        initial_max_stream_data_bidi_local=max_stream_data,
+        initial_max_stream_data_bidi_remote=max_stream_data,
+        initial_max_stream_data_uni=max_stream_data,
+        initial_max_streams_bidi=max_streams_bidi,
+        initial_max_streams_uni=max_streams_uni,
+        active_connection_id_limit=ACTIVE_CONNECTION_ID_LIMIT,
+    )
+    return limits, limits.encode()
 
 
 def _destination_cid(datagram: bytes) -> bytes:

@@ -14,7 +14,19 @@ from quicmini.wire.frames import MAX_STREAM_COUNT, RESET_TOKEN_LENGTH
 from quicmini.wire.packet import MAX_CID_LENGTH
 from quicmini.wire.varint import MAX_VARINT, decode_varint, encode_varint
 
-__all__ = ["PreferredAddress", "TransportParameters", "VersionInformation", "parse_transport_parameters"]
+__all__ = [
+    "INITIAL_SOURCE_CONNECTION_ID",
+    "ORIGINAL_DESTINATION_CONNECTION_ID",
+    "PreferredAddress",
+    "TransportParameters",
+    "VersionInformation",
+    "encode_parameter",
+    "parse_transport_parameters",
+]
+
+# The identifiers of the two parameters that differ from one connection to the next.
+ORIGINAL_DESTINATION_CONNECTION_ID = 0x00
+INITIAL_SOURCE_CONNECTION_ID = 0x0F
 
 
 class PreferredAddress(NamedTuple):
@@ -69,12 +81,16 @@ class TransportParameters:
         for identifier, parameter in _PARAMETERS.items():
             value = getattr(self, parameter.field)
             if value != getattr(_DEFAULTS, parameter.field):
-                data = parameter.encode(value)
-                parts.append(encode_varint(identifier) + encode_varint(len(data)) + data)
+                parts.append(encode_parameter(identifier, parameter.encode(value)))
         return b"".join(parts)
 
 
 _DEFAULTS = TransportParameters()
+
+
+def encode_parameter(identifier: int, value: bytes) -> bytes:
+    """A single parameter (RFC 9000 §18): identifier, length, value. The bytes of several may follow each other."""
+    return encode_varint(identifier) + encode_varint(len(value)) + value
 
 
 class _Parameter(NamedTuple):
@@ -157,7 +173,9 @@ def _decode_version_information(data: bytes) -> VersionInformation:
 
 
 _PARAMETERS = {
-    0x00: _opaque("original_destination_connection_id", 0, MAX_CID_LENGTH, server_only=True),
+    ORIGINAL_DESTINATION_CONNECTION_ID: _opaque(
+        "original_destination_connection_id", 0, MAX_CID_LENGTH, server_only=True
+    ),
     0x01: _integer("max_idle_timeout"),
     0x02: _opaque("stateless_reset_token", RESET_TOKEN_LENGTH, RESET_TOKEN_LENGTH, server_only=True),
     0x03: _integer("max_udp_payload_size", minimum=1200),
@@ -172,7 +190,7 @@ _PARAMETERS = {
     0x0C: _flag("disable_active_migration"),
     0x0D: _Parameter("preferred_address", _encode_preferred_address, _decode_preferred_address, server_only=True),
     0x0E: _integer("active_connection_id_limit", minimum=2),
-    0x0F: _opaque("initial_source_connection_id", 0, MAX_CID_LENGTH),
+    INITIAL_SOURCE_CONNECTION_ID: _opaque("initial_source_connection_id", 0, MAX_CID_LENGTH),
     0x10: _opaque("retry_source_connection_id", 0, MAX_CID_LENGTH, server_only=True),
     0x11: _Parameter("version_information", _encode_version_information, _decode_version_information),
     0x20: _integer("max_datagram_frame_size"),
@@ -188,8 +206,8 @@ def parse_transport_parameters(data: bytes, *, from_client: bool) -> TransportPa
     """
     values: dict[str, Any] = {}
     seen: set[int] = set()
-    pos = 0
-    while pos < len(data):
+    pos, end = 0, len(data)
+    while pos < end:
         identifier, value, pos = _read_parameter(data, pos)
         if identifier in seen:
             raise _invalid(f"transport parameter {identifier:#x} appears twice")
