@@ -136,15 +136,11 @@ def version_keys(version: int) -> VersionKeys:
 
 def derive_packet_keys(suite: CipherSuite, secret: bytes, version: int) -> PacketKeys:
     """Key, IV and header protection key of a traffic secret (RFC 9001 §5.1)."""
-    labels = version_keys(version)
-
-    def expand(label: str, length: int) -> bytes:
-        return hkdf_expand_label(suite.hash_name, secret, label, b"", length)
-
+    labels, hash_name, key_length = version_keys(version), suite.hash_name, suite.key_length
     return PacketKeys(
-        key=expand(labels.key_label, suite.key_length),
-        iv=expand(labels.iv_label, IV_LENGTH),
-        hp=expand(labels.hp_label, suite.key_length),
+        key=hkdf_expand_label(hash_name, secret, labels.key_label, b"", key_length),
+        iv=hkdf_expand_label(hash_name, secret, labels.iv_label, b"", IV_LENGTH),
+        hp=hkdf_expand_label(hash_name, secret, labels.hp_label, b"", key_length),
     )
 
 

@@ -39,9 +39,11 @@ class Reader:
 
     def vector(self, size: int, minimum: int = 0) -> bytes:
         """A vector whose length stands before it in `size` bytes (RFC 9846 §3.4); `minimum` bytes at least."""
-        length = int.from_bytes(self.take(size))
+        start = self._pos + size
+        length = int.from_bytes(self._data[self._pos : start])
         if length < minimum:
             raise crypto_error(Alert.DECODE_ERROR, f"{self._what} has a vector that is too short")
+        self._pos = start
         return self.take(length)
 
     def u16_list(self, size: int) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from enum import Flag, auto
+from struct import Struct
 
 from quicmini.errors import crypto_error
 from quicmini.tls.codec import Reader, encode_vector
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 Extensions = dict[int, bytes]
+
+_HEADER = Struct(">HH")  # an extension's type, and the length of its contents
 
 _HOST_NAME = 0  # the only NameType there is (RFC 6066 §3)
 
@@ -96,16 +99,20 @@ def parse_extensions(data: bytes, place: Place) -> dict[int, bytes]:
 
     Raises illegal_parameter for a type that comes twice, or that is known but has no business in this message.
     """
-    reader = Reader(data, f"the extension block of {place.name}")
     forbidden = _FORBIDDEN[place]
     extensions: dict[int, bytes] = {}
-    while not reader.at_end:
-        extension_type = reader.number(2)
+    pos, end = 0, len(data)
+    while pos + _HEADER.size <= end:
+        extension_type, length = _HEADER.unpack_from(data, pos)
         if extension_type in extensions:
             raise crypto_error(Alert.ILLEGAL_PARAMETER, f"{_name(extension_type)} twice in {place.name}")
         if extension_type in forbidden:
             raise crypto_error(Alert.ILLEGAL_PARAMETER, f"{_name(extension_type)} is not permitted in {place.name}")
-        extensions[extension_type] = reader.vector(2)
+        start = pos + _HEADER.size
+        pos = start + length
+        extensions[extension_type] = data[start:pos]
+    if pos != end:
+        raise crypto_error(Alert.DECODE_ERROR, f"the extension block of {place.name} is truncated")
     return extensions
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
@@ -33,8 +34,8 @@ __all__ = ["ServerName", "authenticated_key", "parse_certificate", "parse_server
 
 SHOWN_NAMES = 3  # how many of a certificate's names an error lists
 
-
 MAX_HOST_NAME = 253  # characters (RFC 1035 §3.1)
+CACHED_SERVER_NAMES = 64  # a client talks to the same few again and again
 _LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"  # with the underscore that RFC 952 lacks and real hosts have
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 
@@ -51,6 +52,7 @@ class ServerName(NamedTuple):
         return None if self.address is not None else self.text
 
 
+@lru_cache(maxsize=CACHED_SERVER_NAMES)
 def parse_server_name(name: str) -> ServerName:
     """A DNS name or an IPv4 or IPv6 literal as the reference identity. Raises ValueError for what is neither."""
     try:
