@@ -103,6 +103,7 @@ class Connection:
         core = self._core
         stats, rtt = core.stats, core.recovery.rtt
         stats.retransmitted_bytes = core.streams.retransmitted_bytes
+        stats.key_updates = core.key_phases.updates
         stats.latest_rtt, stats.smoothed_rtt = rtt.latest, rtt.smoothed
         stats.min_rtt, stats.rttvar = rtt.minimum, rtt.variation
         stats.congestion_window = core.recovery.congestion.window
@@ -137,7 +138,8 @@ class Connection:
         if not lifecycle.alive:
             return lifecycle.deadline
         earliest = core.recovery.timer()
-        for deadline in (self._sender.blocked_until, core.spaces[_APPLICATION].acks.deadline):
+        due = self._sender.blocked_until, core.spaces[_APPLICATION].acks.deadline, core.key_phases.deadline
+        for deadline in due:
             if deadline is not None and (earliest is None or deadline < earliest):
                 earliest = deadline
         if earliest is None or core.idle.soonest < earliest:
@@ -167,6 +169,7 @@ class Connection:
         keep_alive = core.idle.keep_alive_deadline()
         if keep_alive is not None and now >= keep_alive and self._handshake.confirmed:
             core.streams.control.request(_ping_frame)
+        core.key_phases.on_timer(now)
         core.give_back_lost(recovery.on_timer(now))
         self._prepare_probes()
 
@@ -221,6 +224,15 @@ class Connection:
     def all_acknowledged(self) -> bool:
         """Whether everything written to streams has arrived."""
         return self._core.streams.all_acknowledged
+
+    # Keys
+
+    def update_keys(self) -> None:
+        """Use new 1-RTT keys as soon as possible: once the handshake is confirmed and the last update is over, three
+        PTOs after it (RFC 9001 §6.1, §6.5)."""
+        self._raise_if_over()
+        self._core.key_phases.request()
+        self._core.streams.control.request(_ping_frame)
 
     # The end
 

@@ -11,6 +11,7 @@ from collections import deque
 from quicmini.config import Config
 from quicmini.connection.cids import LocalCids, RemoteCids
 from quicmini.connection.events import Event
+from quicmini.connection.key_update import KeyPhases
 from quicmini.connection.lifecycle import Lifecycle
 from quicmini.connection.paths import Path
 from quicmini.connection.spaces import Space
@@ -39,6 +40,7 @@ class Core:
         "events",
         "idle",
         "is_client",
+        "key_phases",
         "keylog",
         "lifecycle",
         "local_cids",
@@ -77,6 +79,7 @@ class Core:
         self.path = Path(remote, config.max_datagram_size, self.streams.control, validated=is_client)
         self.spaces = [Space(number, parameters.max_ack_delay / 1000) for number in _SPACES]
         self.recovery = Recovery(config.max_datagram_size, config.initial_rtt, is_client=is_client)
+        self.key_phases = KeyPhases(self.spaces[PacketNumberSpace.APPLICATION], self.recovery)
         self.lifecycle = Lifecycle()
         self.idle = IdleTimer(config.idle_timeout, config.keep_alive_interval, now)
         self.stats = ConnectionStats()

@@ -55,6 +55,7 @@ class FrameHandlers:
         core = self._core
         delay = 0.0
         if space.number is _APPLICATION:
+            core.key_phases.check_ack(frame.ranges[0][1])
             delay = (frame.ack_delay << core.recovery.ack_delay_exponent) / 1_000_000
         acked, lost = core.recovery.on_ack_received(space.number, frame, delay, now)
         for packet in acked:

@@ -136,5 +136,6 @@ class Handshake:
             self.confirmed = True
             self._core.recovery.handshake_confirmed = True
             self._core.recovery.peer_completed_address_validation = True
+            self._core.key_phases.start(self._core.now)
             self._core.discard_space(PacketNumberSpace.INITIAL)
             self._core.discard_space(PacketNumberSpace.HANDSHAKE)

@@ -10,6 +10,7 @@ from quicmini.connection.cids import LOCAL_CID_LENGTH
 from quicmini.connection.core import Core
 from quicmini.connection.frame_handlers import DISPATCH, FrameHandlers, refuse_frame
 from quicmini.connection.handshake import Handshake
+from quicmini.connection.key_update import KEY_PHASE
 from quicmini.connection.spaces import Space
 from quicmini.connection.state import Address
 from quicmini.crypto.protection import Opener
@@ -214,7 +215,8 @@ class Receiver:
             for packet in packets:  # RFC 9001 §5.7: not before the handshake is complete
                 self._put_aside(packet)
             return
-        lifecycle, acks = core.lifecycle, space.acks
+        lifecycle, acks, key_phases = core.lifecycle, space.acks, core.key_phases
+        settled = key_phases.settled
         unmasked = opener.unmask_batch(packets, _SHORT_PN_OFFSET)
         for packet, header in zip(packets, unmasked, strict=True):
             if header is None:
@@ -225,7 +227,11 @@ class Receiver:
             if truncated != packet_number & _PN_MASKS[pn_length]:  # not the expected one, which is its own nearest
                 packet_number = decode_packet_number(acks.largest, truncated, 8 * pn_length)
             try:
-                payload = opener.open(packet, _SHORT_PN_OFFSET, first_byte, pn_length, packet_number)
+                if first_byte & KEY_PHASE == settled:
+                    payload = opener.open(packet, _SHORT_PN_OFFSET, first_byte, pn_length, packet_number)
+                else:
+                    payload = key_phases.open(packet, _SHORT_PN_OFFSET, first_byte, pn_length, packet_number, now)
+                    settled = key_phases.settled
             except DecodeError:
                 self._on_undecryptable(packet, opener, now)
                 continue

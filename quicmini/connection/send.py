@@ -213,7 +213,8 @@ class Sender:
         core = self._core
         destination, pn_length = core.remote_cids.current, self._pn_length(space)
         if space.number is _APPLICATION:
-            return encode_short_header(destination, packet_number, pn_length)
+            key_phase = core.key_phases.bit != 0
+            return encode_short_header(destination, packet_number, pn_length, key_phase=key_phase)
         source = core.local_cids.handshake_cid
         return encode_long_header(
             space.packet_type, core.version, destination, source, b"", packet_number, pn_length, length
@@ -241,8 +242,11 @@ class Sender:
         sealer = space.sealer
         if sealer is None:
             return []
+        if sealer.sealed >= core.key_phases.renew_after:
+            core.key_phases.update_if_possible()
+            sealer = space.sealer or sealer
         if sealer.sealed + MAX_BURST > sealer.suite.confidentiality_limit:
-            # New keys would let it go on (RFC 9001 §6.6); without them the old ones must not be used any longer.
+            # The peer has not let it have new ones in time (RFC 9001 §6.6).
             core.close(TransportError(TransportErrorCode.AEAD_LIMIT_REACHED, "the keys have served long enough"), now)
             return []
         streams, recovery, path = core.streams, core.recovery, core.path
@@ -251,7 +255,7 @@ class Sender:
         # What does not change within the burst is computed once, and packed by hand: this loop is half of all sending.
         overhead = self._overhead(space)
         pn_length = self._pn_length(space)
-        header_start = encode_short_header(core.remote_cids.current, 0, pn_length)[:-pn_length]
+        header_start = self._header(space, 0, 0)[:-pn_length]
         pn_mask = (1 << 8 * pn_length) - 1
         packets: list[tuple[bytes, int, bytes]] = []
         sent: list[SentPacket] = []

@@ -39,7 +39,7 @@ class ConnectionStats:
     """What a connection did so far: packets, bytes of UDP payload, seconds.
 
     packets_dropped counts, by reason, what was not for us or could not be opened (RFC 9000 §5.2).
-    retransmitted_bytes counts STREAM data that was sent again.
+    retransmitted_bytes counts STREAM data that was sent again, key_updates the changes of 1-RTT keys (RFC 9001 §6).
     """
 
     packets_sent: int = 0
@@ -48,6 +48,7 @@ class ConnectionStats:
     bytes_sent: int = 0
     bytes_received: int = 0
     retransmitted_bytes: int = 0
+    key_updates: int = 0
     packets_dropped: dict[str, int] = field(default_factory=dict)
     handshake_time: float | None = None
     latest_rtt: float = 0.0

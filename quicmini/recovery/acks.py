@@ -26,7 +26,7 @@ class AckTracker:
     max_ack_delay: how long an acknowledgement may wait, in seconds; 0 for the Initial and Handshake spaces.
     deadline: when an ACK must go, None if none must. Nothing is sent from here: whoever looks at it after a whole
         batch of datagrams sends one ACK for all of them.
-    largest: the largest packet number received, -1 before the first.
+    largest: the largest packet number received, acknowledged: the largest in an ACK frame; -1 before the first.
     """
 
     __slots__ = (
@@ -38,13 +38,14 @@ class AckTracker:
         "_ranges",
         "_to_acknowledge",
         "_unconfirmed",
+        "acknowledged",
         "deadline",
         "largest",
     )
 
     def __init__(self, max_ack_delay: float) -> None:
         self.deadline: float | None = None
-        self.largest = -1
+        self.largest = self.acknowledged = -1
         self._largest_at = 0.0
         self._max_ack_delay = max_ack_delay
         self._ranges = RangeSet()
@@ -109,6 +110,7 @@ class AckTracker:
         if not count:
             return False
         builder.add_non_eliciting(frame, (self, self.largest))
+        self.acknowledged = self.largest
         self.deadline = None
         self._to_acknowledge = 0
         self._unconfirmed += 1

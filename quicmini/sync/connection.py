@@ -81,6 +81,18 @@ class Connection:
         with self._driver.lock:
             return self._driver.core.stats()
 
+    def update_keys(self) -> None:
+        """Protect what is sent from now on with new keys, and have the peer do the same (RFC 9001 §6).
+
+        Does not block: if it is too soon after the last update, the next one comes when it may. The keys are renewed
+        without being asked long before they wear out.
+        """
+        driver = self._driver
+        with driver.lock:
+            driver.check()
+            driver.core.update_keys()
+            driver.flush()
+
     # Streams
 
     def open_stream(self, *, unidirectional: bool = False, timeout: float | None = None) -> Stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quicmini.connection.connection import Connection
 from quicmini.connection.core import Core
+from quicmini.crypto.protection import Sealer
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.wire.packet import encode_long_header, encode_short_header
 
@@ -23,23 +24,27 @@ def forge(
     number: int | None = None,
     reserved_bits: bool = False,
     padded: bool = True,
+    sealer: Sealer | None = None,
+    key_phase: bool | None = None,
 ) -> bytes:
-    """A packet with this payload, as `sender` would protect it."""
+    """A packet with this payload, as `sender` would protect it, or with the keys of another key phase."""
     core = core_of(sender)
     own = core.spaces[space]
-    assert own.sealer is not None, "the keys are not there"
+    sealer = sealer or own.sealer
+    assert sealer is not None, "the keys are not there"
     if number is None:
         number = own.next_packet_number
         own.next_packet_number += 1
     destination = core.remote_cids.current
     if space is PacketNumberSpace.APPLICATION:
-        header = encode_short_header(destination, number, 4)
+        phase = core.key_phases.bit != 0 if key_phase is None else key_phase
+        header = encode_short_header(destination, number, 4, key_phase=phase)
     else:
         if space is PacketNumberSpace.INITIAL:
             payload += bytes(1200 - 46 - len(payload) if padded else 4)
-        length = len(payload) + own.sealer.overhead
+        length = len(payload) + sealer.overhead
         source = core.local_cids.handshake_cid
         header = encode_long_header(own.packet_type, core.version, destination, source, b"", number, 4, length)
     if reserved_bits:
         header = bytes([header[0] | (0x18 if space is PacketNumberSpace.APPLICATION else 0x0C)]) + header[1:]
-    return own.sealer.seal(header, number, payload)
+    return sealer.seal(header, number, payload)

@@ -41,6 +41,17 @@ def test_the_server_opens_streams_too(pair: Pair) -> None:
     assert drain(pair.client.accept_stream(PATIENCE)) == b"news"
 
 
+def test_new_keys_on_demand(pair: Pair) -> None:
+    mine, theirs = pair.streams()
+    pair.client.update_keys()
+    mine.sendall(b"under new keys", end_stream=True)
+    assert drain(theirs) == b"under new keys"
+    assert pair.server.stats().key_updates == 1
+    pair.client.close()
+    with pytest.raises(ConnectionClosedOK):
+        pair.client.update_keys()
+
+
 def test_iteration_ends_when_all_is_well(pair: Pair) -> None:
     iterating = in_thread(lambda: [drain(stream) for stream in pair.server])
     for number in range(3):
