@@ -33,6 +33,8 @@ class Config:
     send_buffer_size: how much `sendall` holds for a stream before it blocks: unsent and unacknowledged bytes.
     initial_rtt: the round-trip time assumed before the first measurement (RFC 9002 §6.2.2).
     cipher_suites, groups: TLS code points in order of preference (RFC 9846 §B.4, §4.2.8).
+    retry: a server has every client prove its address first: costs a round trip, and keeps floods from forged addresses
+        from costing state (RFC 9000 §8.1.2).
     max_pending: how many connections a listener holds that nobody has accepted yet.
     keylog: is told each connection's traffic secrets, to decrypt captures with: `quicmini.observe.keylog.KeyLog`
         writes them to a file. Called with a lock held: it must not block. None: nobody is told.
@@ -49,6 +51,7 @@ class Config:
     initial_rtt: float = 0.333
     cipher_suites: tuple[int, ...] = (0x1301, 0x1302, 0x1303)
     groups: tuple[int, ...] = (0x001D, 0x0017, 0x0018)
+    retry: bool = False
     max_pending: int = 128
     keylog: Keylog | None = None
 

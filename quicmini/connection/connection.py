@@ -96,7 +96,7 @@ class Connection:
     def connection_ids(self) -> tuple[bytes, ...]:
         """The Destination Connection IDs by which a peer may address this connection (RFC 9000 §5.1)."""
         own = self._core.local_cids.handshake_cid
-        return (own,) if self._core.is_client else (own, self._core.original_destination_cid)
+        return (own,) if self._core.is_client else (own, self._core.initial_cid)
 
     def stats(self) -> ConnectionStats:
         """The counters, with the present state of recovery."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 from quicmini.config import Config
+from quicmini.connection.address_tokens import AddressTokens
 from quicmini.connection.cids import LocalCids, RemoteCids
 from quicmini.connection.events import Event
 from quicmini.connection.key_update import KeyPhases
@@ -32,13 +33,16 @@ _SPACES = tuple(PacketNumberSpace)  # going through an enumeration costs as much
 class Core:
     """One connection's parts.
 
-    original_destination_cid: what the client's first Initial was sent to. now: the time of the last call from outside.
+    original_destination_cid: what the client's first Initial was sent to; initial_cid: the same, or what a Retry packet
+    replaced it by, which retry_source_cid is then too. token: what a client's Initials carry. tokens: where a server
+    gets its own from. now: the time of the last call from outside.
     """
 
     __slots__ = (
         "created",
         "events",
         "idle",
+        "initial_cid",
         "is_client",
         "key_phases",
         "keylog",
@@ -49,9 +53,12 @@ class Core:
         "path",
         "recovery",
         "remote_cids",
+        "retry_source_cid",
         "spaces",
         "stats",
         "streams",
+        "token",
+        "tokens",
         "version",
     )
 
@@ -66,17 +73,27 @@ class Core:
         remote_cid: bytes,
         parameters: TransportParameters,
         now: float,
+        token: bytes = b"",
+        tokens: AddressTokens | None = None,
+        retry_source_cid: bytes | None = None,
+        address_validated: bool = False,
     ) -> None:
         self.is_client = is_client
         self.version = VERSION_1
         self.keylog = config.keylog
         self.created = self.now = now
         self.original_destination_cid = original_destination_cid
+        self.retry_source_cid = retry_source_cid
+        self.initial_cid = retry_source_cid or original_destination_cid
+        self.token = token
+        self.tokens = tokens
         self.streams = StreamManager(is_client=is_client, local=parameters, send_buffer_size=config.send_buffer_size)
         self.local_cids = LocalCids(local_cid)
         self.remote_cids = RemoteCids(remote_cid, self.streams.control)
         # A client chose the server's address itself (RFC 9000 §8.1).
-        self.path = Path(remote, config.max_datagram_size, self.streams.control, validated=is_client)
+        self.path = Path(
+            remote, config.max_datagram_size, self.streams.control, validated=is_client or address_validated
+        )
         self.spaces = [Space(number, parameters.max_ack_delay / 1000) for number in _SPACES]
         self.recovery = Recovery(config.max_datagram_size, config.initial_rtt, is_client=is_client)
         self.key_phases = KeyPhases(self.spaces[PacketNumberSpace.APPLICATION], self.recovery)
@@ -94,6 +111,12 @@ class Core:
         """Tell the owners of lost frames, which know what to send again (RFC 9000 §13.3)."""
         self.stats.packets_lost += len(packets)
         for packet in packets:
+            for record in packet.records:
+                record[0].on_lost(record)
+
+    def send_again(self, number: PacketNumberSpace) -> None:
+        """The peer will not take what is in flight in this space: it is not lost, but has to be sent anew."""
+        for packet in self.recovery.discard_space(number):
             for record in packet.records:
                 record[0].on_lost(record)
 

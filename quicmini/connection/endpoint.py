@@ -6,31 +6,32 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from quicmini.config import Config
+from quicmini.connection.address_tokens import AddressProof, AddressTokens
 from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, LOCAL_CID_LENGTH
 from quicmini.connection.connection import Connection
 from quicmini.connection.core import Core
 from quicmini.connection.receive import MIN_INITIAL_SIZE
 from quicmini.connection.state import Address, Transmit
-from quicmini.crypto.protection import Opener, Sealer, initial_protection
-from quicmini.errors import DecodeError, TransportErrorCode
+from quicmini.connection.stateless import refusal, retry
+from quicmini.crypto.protection import Opener, initial_protection
+from quicmini.errors import DecodeError, TransportError, TransportErrorCode
 from quicmini.tls.client import TlsClient
 from quicmini.tls.context import ClientContext, ServerContext
 from quicmini.tls.groups import Random
 from quicmini.tls.server import TlsServer
-from quicmini.wire.frames import ConnectionClose
 from quicmini.wire.packet import (
     VERSION_1,
     LongHeader,
     PacketType,
     UnknownVersion,
     decode_packet_number,
-    encode_long_header,
     encode_version_negotiation,
     parse_long_header,
 )
 from quicmini.wire.transport_parameters import (
     INITIAL_SOURCE_CONNECTION_ID,
     ORIGINAL_DESTINATION_CONNECTION_ID,
+    RETRY_SOURCE_CONNECTION_ID,
     TransportParameters,
     encode_parameter,
 )
@@ -48,10 +49,14 @@ CACHED_LIMITS = 8
 
 
 class ClientSettings(NamedTuple):
-    """server_name: whom to talk to (SNI, and the name that the certificate must have)."""
+    """server_name: whom to talk to (SNI, and the name that the certificate must have).
+
+    token: of a `NewTokenReceived` event of an earlier connection to the same server (RFC 9000 §8.1.3).
+    """
 
     context: ClientContext
     server_name: str | None
+    token: bytes = b""
 
 
 class ServerSettings(NamedTuple):
@@ -69,6 +74,8 @@ class Endpoint:
         self._config = config
         self._random = random
         self._server = server
+        if server is not None:
+            self._tokens = AddressTokens(random)
         self._limits, self._encoded_limits = _limits(
             config.idle_timeout,
             config.max_data,
@@ -86,9 +93,18 @@ class Endpoint:
         """A new client connection; its ClientHello is ready to be sent."""
         local_cid = self._random(LOCAL_CID_LENGTH)
         original_cid = self._random(_MIN_ORIGINAL_CID_LENGTH)
-        core = self._core(remote, original_cid, local_cid, original_cid, now, is_client=True)
-        parameters = self._encoded_limits + encode_parameter(INITIAL_SOURCE_CONNECTION_ID, local_cid)
-        tls = TlsClient(settings.context, settings.server_name, parameters, self._random)
+        core = Core(
+            self._config,
+            is_client=True,
+            remote=remote,
+            original_destination_cid=original_cid,
+            local_cid=local_cid,
+            remote_cid=original_cid,
+            parameters=self._limits,
+            now=now,
+            token=settings.token,
+        )
+        tls = TlsClient(settings.context, settings.server_name, self._parameters(local_cid), self._random)
         tls.start()
         connection = Connection(core, tls, *initial_protection(original_cid, core.version, is_client=True))
         connection.start(now)
@@ -158,43 +174,59 @@ class Endpoint:
         sealer, opener = initial_protection(header.destination_cid, header.version, is_client=False)
         if not _authenticates(header, datagram, opener):
             return None
-        if not self.accepting:
-            self._answer(_refusal(header, sealer), source)
+        try:
+            proof = self._admit(header, source, now)
+        except TransportError as error:
+            self._answer(refusal(header, sealer, error), source)
+            return None
+        if proof is None:
             return None
         local_cid = self._random(LOCAL_CID_LENGTH)
-        original_cid = header.destination_cid
-        core = self._core(source, original_cid, local_cid, header.source_cid, now, is_client=False)
-        parameters = (
-            self._encoded_limits
-            + encode_parameter(INITIAL_SOURCE_CONNECTION_ID, local_cid)
-            + encode_parameter(ORIGINAL_DESTINATION_CONNECTION_ID, original_cid)
+        core = Core(
+            self._config,
+            is_client=False,
+            remote=source,
+            original_destination_cid=proof.original_cid,
+            local_cid=local_cid,
+            remote_cid=header.source_cid,
+            parameters=self._limits,
+            now=now,
+            tokens=self._tokens,
+            retry_source_cid=proof.retry_cid,
+            address_validated=proof.validated,
         )
+        parameters = self._parameters(local_cid, proof.original_cid, proof.retry_cid)
         tls = TlsServer(self._server.context, parameters, self._random)
         connection = Connection(core, tls, sealer, opener)
         for cid in connection.connection_ids:
             self._connections[cid] = connection
         return connection
 
-    def _core(
-        self,
-        remote: Address,
-        original_cid: bytes,
-        local_cid: bytes,
-        remote_cid: bytes,
-        now: float,
-        *,
-        is_client: bool,
-    ) -> Core:
-        return Core(
-            self._config,
-            is_client=is_client,
-            remote=remote,
-            original_destination_cid=original_cid,
-            local_cid=local_cid,
-            remote_cid=remote_cid,
-            parameters=self._limits,
-            now=now,
-        )
+    def _admit(self, header: LongHeader, source: Address, now: float) -> AddressProof | None:
+        """What is known of the client's address; None: it was asked to prove it, before it costs any state (§8.1.2).
+
+        Raises TransportError where the client is not welcome.
+        """
+        if not self.accepting:
+            raise TransportError(TransportErrorCode.CONNECTION_REFUSED, "the server is too busy")
+        if not header.token and not self._config.retry:
+            return AddressProof(False, header.destination_cid)
+        proof = self._tokens.check(header.token, source, header.destination_cid, header.version, now)
+        if proof.validated or not self._config.retry:
+            return proof
+        retry_cid = self._random(LOCAL_CID_LENGTH)
+        token = self._tokens.for_retry(source, header.destination_cid, retry_cid, header.version, now)
+        self._answer(retry(header, retry_cid, token, self._random(1)[0]), source)
+        return None
+
+    def _parameters(self, local_cid: bytes, original_cid: bytes | None = None, retry_cid: bytes | None = None) -> bytes:
+        """What this side announces; the last two are a server's (RFC 9000 §7.3, §18.2)."""
+        parameters = self._encoded_limits + encode_parameter(INITIAL_SOURCE_CONNECTION_ID, local_cid)
+        if original_cid is not None:
+            parameters += encode_parameter(ORIGINAL_DESTINATION_CONNECTION_ID, original_cid)
+        if retry_cid is not None:
+            parameters += encode_parameter(RETRY_SOURCE_CONNECTION_ID, retry_cid)
+        return parameters
 
     def _version_negotiation(self, header: UnknownVersion | LongHeader, datagram: bytes) -> bytes:
         return encode_version_negotiation(header.source_cid, header.destination_cid, [VERSION_1], self._random(1)[0])
@@ -239,13 +271,3 @@ def _authenticates(header: LongHeader, datagram: bytes, opener: Opener) -> bool:
     except DecodeError:
         return False
     return True
-
-
-def _refusal(header: LongHeader, sealer: Sealer) -> bytes:
-    """An Initial with CONNECTION_REFUSED, made and forgotten (RFC 9000 §5.2.2)."""
-    payload = ConnectionClose(TransportErrorCode.CONNECTION_REFUSED, 0, "the server is too busy").encode()
-    length = len(payload) + Sealer.overhead
-    start = encode_long_header(
-        PacketType.INITIAL, header.version, header.source_cid, header.destination_cid, b"", 0, 2, length
-    )
-    return sealer.seal(start, 0, payload)

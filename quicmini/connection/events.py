@@ -17,6 +17,7 @@ __all__ = [
     "ConnectionTerminated",
     "Event",
     "HandshakeCompleted",
+    "NewTokenReceived",
     "StreamFinished",
     "StreamOpened",
     "StreamReadable",
@@ -31,6 +32,13 @@ class HandshakeCompleted(NamedTuple):
     alpn_protocol: str | None
 
 
+class NewTokenReceived(NamedTuple):
+    """A server's token for one later connection to it, with this version of QUIC (RFC 9000 §8.1.3, RFC 9369 §5)."""
+
+    token: bytes
+    version: int
+
+
 class ConnectionTerminated(NamedTuple):
     """The connection is over for the application; posted once, when closing or draining begins."""
 
@@ -39,6 +47,7 @@ class ConnectionTerminated(NamedTuple):
 
 Event = (
     HandshakeCompleted
+    | NewTokenReceived
     | ConnectionTerminated
     | StreamOpened
     | StreamReadable

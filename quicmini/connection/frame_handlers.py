@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from quicmini.connection.core import Core
+from quicmini.connection.events import NewTokenReceived
+from quicmini.connection.first_flight import MAX_TOKEN_LENGTH
 from quicmini.connection.handshake import Handshake
 from quicmini.connection.lifecycle import error_of
 from quicmini.connection.spaces import Space
@@ -31,7 +33,10 @@ from quicmini.wire.frames import (
 )
 from quicmini.wire.packet import PacketType
 
-__all__ = ["DISPATCH", "FrameHandlers", "refuse_frame"]
+__all__ = ["DISPATCH", "MAX_TOKENS", "FrameHandlers", "refuse_frame"]
+
+# NEW_TOKEN frames of one connection that are passed on; RFC 9000 §8.1.3 lets a server send any number of them.
+MAX_TOKENS = 8
 
 
 # Bound once: looking up a member of an enumeration costs as much as a small call.
@@ -41,11 +46,12 @@ _APPLICATION = PacketNumberSpace.APPLICATION
 class FrameHandlers:
     """Hands each frame to its owner. Every handler takes the frame, its packet number space and the time."""
 
-    __slots__ = ("_core", "_handshake", "streams")
+    __slots__ = ("_core", "_handshake", "_tokens_taken", "streams")
 
     def __init__(self, core: Core, handshake: Handshake) -> None:
         self._core = core
         self._handshake = handshake
+        self._tokens_taken = 0
         self.streams = core.streams
 
     def ignore(self, frame: Frame, space: Space, now: float) -> None:
@@ -68,9 +74,13 @@ class FrameHandlers:
         self._handshake.on_crypto(space.number, frame, now)
 
     def new_token(self, frame: NewToken, space: Space, now: float) -> None:
-        """A token for a later connection (RFC 9000 §8.1.3), of which nothing is remembered yet."""
-        if not self._core.is_client:
+        """A token for a later connection (RFC 9000 §8.1.3): whoever opens it keeps it until then."""
+        core = self._core
+        if not core.is_client:
             raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "a client sent NEW_TOKEN", 0x07)
+        if self._tokens_taken < MAX_TOKENS and len(frame.token) <= MAX_TOKEN_LENGTH:
+            self._tokens_taken += 1
+            core.events.append(NewTokenReceived(frame.token, core.version))
 
     def new_connection_id(self, frame: NewConnectionId, space: Space, now: float) -> None:
         self._core.remote_cids.on_new(frame)

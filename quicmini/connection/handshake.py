@@ -13,7 +13,7 @@ from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.tls.events import CryptoData, HandshakeComplete, KeysReady, PeerTransportParameters, TlsEvent
-from quicmini.wire.frames import Crypto, HandshakeDone, NewConnectionId
+from quicmini.wire.frames import Crypto, HandshakeDone, NewConnectionId, NewToken
 from quicmini.wire.transport_parameters import TransportParameters, parse_transport_parameters
 
 __all__ = ["Handshake", "Tls"]
@@ -111,7 +111,7 @@ class Handshake:
         expected = {"initial_source_connection_id": self.expected_source_cid}
         if core.is_client:
             expected["original_destination_connection_id"] = core.original_destination_cid
-            expected["retry_source_connection_id"] = None
+            expected["retry_source_connection_id"] = core.retry_source_cid
         for name, value in expected.items():
             if getattr(parameters, name) != value:
                 raise TransportError(
@@ -128,7 +128,16 @@ class Handshake:
         if not core.is_client:
             # The server confirms at once, and tells the client (RFC 9001 §4.1.2).
             core.streams.control.request(HandshakeDone().encode)
+            if core.tokens is not None:
+                core.streams.control.request(self._new_token_frame)
             self.confirm()
+
+    def _new_token_frame(self) -> bytes | None:
+        """Proves the client's address when it comes back (RFC 9000 §8.1.3)."""
+        core = self._core
+        return (
+            NewToken(core.tokens.for_later(core.path.remote, core.version, core.now)).encode() if core.tokens else None
+        )
 
     def confirm(self) -> None:
         """The handshake is confirmed: its keys are of no use any more (RFC 9001 §4.1.2, §4.9.2)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from quicmini.connection.cids import LOCAL_CID_LENGTH
 from quicmini.connection.core import Core
+from quicmini.connection.first_flight import follow_retry
 from quicmini.connection.frame_handlers import DISPATCH, FrameHandlers, refuse_frame
 from quicmini.connection.handshake import Handshake
 from quicmini.connection.key_update import KEY_PHASE
@@ -25,6 +26,8 @@ from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.wire.packet import (
     LongHeader,
     PacketType,
+    RetryPacket,
+    UnknownVersion,
     VersionNegotiation,
     decode_packet_number,
     parse_long_header,
@@ -131,8 +134,12 @@ class Receiver:
             if isinstance(header, VersionNegotiation):
                 self._on_version_negotiation(header)
                 return
-            if not isinstance(header, LongHeader) or header.version != core.version:
-                core.stats.count_dropped("other version or Retry")
+            if isinstance(header, RetryPacket):
+                if self._handshake.expected_source_cid is not None or not follow_retry(core, header):
+                    core.stats.count_dropped("Retry")
+                return
+            if isinstance(header, UnknownVersion) or header.version != core.version:
+                core.stats.count_dropped("other version")
                 return
             destination_cid = header.destination_cid if destination_cid is None else destination_cid
             if header.destination_cid == destination_cid:

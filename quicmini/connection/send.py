@@ -15,6 +15,7 @@ from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace, SentPacket
 from quicmini.wire.builder import PacketBuilder
 from quicmini.wire.packet import encode_long_header, encode_short_header
+from quicmini.wire.varint import varint_size
 
 __all__ = ["MAX_BURST", "MAX_TRANSMIT_SIZE", "Sender"]
 
@@ -185,7 +186,7 @@ class Sender:
         rest = len(core.remote_cids.current) + self._pn_length(space) + Sealer.overhead
         if space.number is _APPLICATION:
             return 1 + rest
-        token_length = 1 if space.number is _INITIAL else 0
+        token_length = len(core.token) + varint_size(len(core.token)) if space.number is _INITIAL else 0
         return _LONG_HEADER_BASE + token_length + len(core.local_cids.handshake_cid) + rest
 
     def _pn_length(self, space: Space) -> int:
@@ -217,7 +218,7 @@ class Sender:
             return encode_short_header(destination, packet_number, pn_length, key_phase=key_phase)
         source = core.local_cids.handshake_cid
         return encode_long_header(
-            space.packet_type, core.version, destination, source, b"", packet_number, pn_length, length
+            space.packet_type, core.version, destination, source, core.token, packet_number, pn_length, length
         )
 
     def _on_sent(self, space: Space, packets: list[SentPacket], now: float) -> None:

@@ -12,8 +12,8 @@ __all__ = ["ControlFrames", "MakeFrame"]
 MakeFrame = Callable[[], bytes | None]
 """Makes the frame when it is about to be sent, with the values of that moment; None: it is no longer needed."""
 
-_MAX_FRAME_SIZE = 1 + 3 * 8
-"""Bytes of the longest frame here, RESET_STREAM (RFC 9000 §19.4)."""
+_MAX_FRAME_SIZE = 64
+"""Bytes that every frame here fits: NEW_CONNECTION_ID has 54 at most (RFC 9000 §19.15), our NEW_TOKEN as many."""
 
 
 class ControlFrames:

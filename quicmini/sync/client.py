@@ -17,9 +17,11 @@ from quicmini.sync.connection import Connection
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
 from quicmini.sync.loop import Loop
+from quicmini.sync.tokens import TOKENS
 from quicmini.sync.udp import UdpSocket
 from quicmini.tls.certificates import TrustStore, load_trust_store
 from quicmini.tls.context import ClientContext
+from quicmini.wire.packet import VERSION_1
 
 __all__ = ["connect"]
 
@@ -98,9 +100,11 @@ def _open(family: int, remote: Address, settings: ClientSettings, config: Config
     udp = UdpSocket.connect(family, remote)
     try:
         endpoint = Endpoint(config, random=os.urandom)
-        core = endpoint.connect(udp.remote_address, settings, monotonic())
+        token = TOKENS.take(remote, settings.server_name, VERSION_1)
+        core = endpoint.connect(udp.remote_address, settings._replace(token=token), monotonic())
         loop = Loop(udp, endpoint, name=f"quicmini client {remote[0]}:{remote[1]}")
         driver = Driver(core, loop)
+        driver.on_token = lambda event: TOKENS.keep(remote, settings.server_name, event.version, event.token)
         loop.add(driver)
         loop.close()  # with its only connection
     except BaseException:

@@ -18,6 +18,7 @@ from quicmini.connection.events import (
     ConnectionTerminated,
     Event,
     HandshakeCompleted,
+    NewTokenReceived,
     StreamFinished,
     StreamOpened,
     StreamReadable,
@@ -62,7 +63,8 @@ class Driver:
 
     established: the handshake is complete. incoming: IDs of the peer's streams that nobody has accepted yet.
     changed: the handshake is done, streams may be opened, everything was acknowledged: things that few threads wait
-    for. arrived: `incoming`, or what `stream_observer` has collected instead, has grown.
+    for. arrived: `incoming`, or what `stream_observer` has collected instead, has grown. on_token: called with each
+    token that the server gives, with the lock held.
     """
 
     __slots__ = (
@@ -81,6 +83,7 @@ class Driver:
         "lock",
         "loop",
         "network_error",
+        "on_token",
         "stream_observer",
         "timers",
     )
@@ -97,6 +100,7 @@ class Driver:
         self.stream_observer: StreamObserver | None = None
         self.network_error: OSError | None = None
         self.failure: ConnectionClosed | None = None
+        self.on_token: Callable[[NewTokenReceived], None] | None = None
         self.timers: list[Timer] = []
         self._observer = observer
         self._closing = False  # somebody waits until everything is acknowledged
@@ -301,6 +305,10 @@ class Driver:
         if self._observer is not None:
             self._observer.established(self)
 
+    def _token_received(self, event: NewTokenReceived) -> None:
+        if self.on_token is not None:
+            self.on_token(event)
+
     def _opened(self, event: StreamOpened) -> None:
         if self.stream_observer is None:
             self.incoming.append(event.stream_id)
@@ -332,6 +340,7 @@ class Driver:
 
 _HANDLERS: dict[type[Any], Callable[[Driver, Any], None]] = {
     HandshakeCompleted: Driver._established,
+    NewTokenReceived: Driver._token_received,
     StreamOpened: Driver._opened,
     StreamReadable: Driver._readable,
     StreamWritable: Driver._writable,

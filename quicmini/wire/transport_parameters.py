@@ -17,6 +17,8 @@ from quicmini.wire.varint import MAX_VARINT, decode_varint, encode_varint
 __all__ = [
     "INITIAL_SOURCE_CONNECTION_ID",
     "ORIGINAL_DESTINATION_CONNECTION_ID",
+    "RETRY_SOURCE_CONNECTION_ID",
+    "VERSION_INFORMATION",
     "PreferredAddress",
     "TransportParameters",
     "VersionInformation",
@@ -27,6 +29,8 @@ __all__ = [
 # The identifiers of the two parameters that differ from one connection to the next.
 ORIGINAL_DESTINATION_CONNECTION_ID = 0x00
 INITIAL_SOURCE_CONNECTION_ID = 0x0F
+RETRY_SOURCE_CONNECTION_ID = 0x10
+VERSION_INFORMATION = 0x11
 
 
 class PreferredAddress(NamedTuple):
@@ -191,8 +195,8 @@ _PARAMETERS = {
     0x0D: _Parameter("preferred_address", _encode_preferred_address, _decode_preferred_address, server_only=True),
     0x0E: _integer("active_connection_id_limit", minimum=2),
     INITIAL_SOURCE_CONNECTION_ID: _opaque("initial_source_connection_id", 0, MAX_CID_LENGTH),
-    0x10: _opaque("retry_source_connection_id", 0, MAX_CID_LENGTH, server_only=True),
-    0x11: _Parameter("version_information", _encode_version_information, _decode_version_information),
+    RETRY_SOURCE_CONNECTION_ID: _opaque("retry_source_connection_id", 0, MAX_CID_LENGTH, server_only=True),
+    VERSION_INFORMATION: _Parameter("version_information", _encode_version_information, _decode_version_information),
     0x20: _integer("max_datagram_frame_size"),
     0x2AB2: _flag("grease_quic_bit"),
 }

@@ -54,6 +54,7 @@ class Pair:
         client_alpn: tuple[str, ...] = ("test",),
         server_alpn: tuple[str, ...] = ("test",),
         verify: bool = True,
+        token: bytes = b"",
     ) -> None:
         self.now = 0.0
         self.drop: Callable[[bool, bytes], bool] = lambda to_server, datagram: False
@@ -74,7 +75,7 @@ class Pair:
         )
         self.server_endpoint = Endpoint(server_config, random=counting_random("server"), server=ServerSettings(server))
         self.client_endpoint = Endpoint(client_config, random=counting_random("client"))
-        settings = ClientSettings(client, server_name)
+        settings = ClientSettings(client, server_name, token)
         self.client = self.client_endpoint.connect(SERVER, settings, self.now)
         self._server: Connection | None = None
 

@@ -42,7 +42,8 @@ def connected(pair: Pair) -> Pair:
 
 def test_both_sides_hear_of_the_handshake(pair: Pair) -> None:
     pair.run(seconds=0.1)
-    assert events(pair.client) == events(pair.server) == [HandshakeCompleted("test")]
+    assert events(pair.client)[0] == HandshakeCompleted("test")
+    assert events(pair.server) == [HandshakeCompleted("test")]
     assert pair.client.cipher_suite == pair.server.cipher_suite == "TLS_AES_128_GCM_SHA256"
     assert pair.client.alpn_protocol == pair.server.alpn_protocol == "test"
     assert pair.client.peer_certificate is not None
