@@ -2,12 +2,17 @@
 
     clock.py       virtual time: a heap of what is to happen
     network.py     nodes that delay, lose, duplicate, reorder, corrupt and queue datagrams, in a chain
+    nat.py         a NAT, whose public address may change
+    route.py       the way from one host to the other: which nodes, in which order
     host.py        an endpoint and its connections: what the I/O thread does, without threads
     workload.py    what the applications on both sides do, and whether the bytes are right
     checks.py      what must hold at every moment of a run
     noise.py       forged datagrams
     scenario.py    the settings of one run, and the command that shows it
+    families.py    from a seed to a scenario: faults of one kind, or of all kinds
+    found.py       scenarios that once failed
     simulation.py  the run: both hosts and the network, from the first datagram to the last
 
-A run that fails says how to replay it: `python -m tests.simulator --seed 17 --loss 0.3`.
+A run that fails says how to replay it: `python -m tests.simulator --seed 17 --loss 0.3`; many runs are made by
+`python -m tests.simulator --family any --seeds 1000`.
 """

@@ -23,9 +23,11 @@ class AmplificationWatch:
     """A server sends at most three times what an address sent, until that address proved itself (RFC 9000 §8.1).
 
     The proof is a Handshake packet: its keys can only be had by someone who received the server's answer.
+    largest: the largest ratio of bytes sent to bytes received that there was with an address not validated.
     """
 
     def __init__(self) -> None:
+        self.largest = 0.0
         self._received: Counter[Address] = Counter()
         self._sent: Counter[Address] = Counter()
         self._validated: set[Address] = set()
@@ -38,11 +40,14 @@ class AmplificationWatch:
     def on_sent(self, datagram: Datagram) -> None:
         address = datagram.destination
         self._sent[address] += len(datagram.payload)
-        if address not in self._validated and self._sent[address] > AMPLIFICATION * self._received[address]:
+        if address in self._validated:
+            return
+        sent, received = self._sent[address], self._received[address]
+        if sent > AMPLIFICATION * received:
             raise Violation(
-                f"anti-amplification: {self._sent[address]} bytes sent to {address}, "
-                f"which is not validated and sent {self._received[address]}"
+                f"anti-amplification: {sent} bytes sent to {address}, which is not validated and sent {received}"
             )
+        self.largest = max(self.largest, sent / received)
 
 
 class FlightWatch:

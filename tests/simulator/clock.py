@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "LocalClock"]
 
 # Far more than any honest run needs; a timer that fires without making progress ends here.
 MAX_EVENTS = 2_000_000
@@ -35,3 +36,26 @@ class Clock:
             self.now, _, action = heapq.heappop(self._heap)
             action()
         raise RuntimeError(f"no end after {MAX_EVENTS} events")
+
+
+class LocalClock:
+    """One host's clock: it runs like all the others, but is ahead of them by `offset` seconds, and may leap forward."""
+
+    def __init__(self, clock: Clock, offset: float) -> None:
+        self._clock = clock
+        self._offset = offset
+
+    @property
+    def now(self) -> float:
+        return self._clock.now + self._offset
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        """Call `action` when this clock will show `when`, unless it leaps before that."""
+        shared = when - self._offset
+        while shared + self._offset < when:  # rounded down: it would be too early, for ever
+            shared = math.nextafter(shared, math.inf)
+        self._clock.at(shared, action)
+
+    def leap(self, seconds: float) -> None:
+        """Be ahead by so much more. Who waits for a time on this clock has to ask for it again."""
+        self._offset += seconds

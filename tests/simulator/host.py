@@ -10,7 +10,7 @@ from quicmini.connection.connection import Connection
 from quicmini.connection.endpoint import Endpoint
 from quicmini.connection.state import ConnectionState, Transmit
 from tests.simulator.checks import FlightWatch, Violation
-from tests.simulator.clock import Clock
+from tests.simulator.clock import LocalClock
 from tests.simulator.network import Address, Datagram, Sink
 from tests.simulator.workload import Application
 
@@ -18,6 +18,7 @@ __all__ = ["Host", "Link"]
 
 MAX_IDLE_TIMERS = 100  # timers that fire one after the other at the same moment: no progress, for ever
 READ_PAUSE = 0.01  # seconds between two reads of a lazy application
+RECEIVE_BUFFER = 212_992  # bytes that wait for a host that stands still: what Linux keeps for a socket
 
 
 class Link:
@@ -35,11 +36,12 @@ class Link:
 
     def service(self) -> None:
         """Events to the application, the application's work, datagrams to the network, the timer."""
+        self.host.turns += 1
         self._handle_events()
         alive = self.connection.error is None
         if alive and self.application.run() and not self._reading_later:
             self._reading_later = True
-            self.host.clock.at(self.host.clock.now + READ_PAUSE, self._read_on)
+            self.host.at(self.host.clock.now + READ_PAUSE, self._read_on)
         self.transmit()
         self._handle_events()
         if self.connection.state is ConnectionState.TERMINATED:
@@ -68,7 +70,12 @@ class Link:
         deadline = self.connection.next_timeout()
         if deadline is not None and deadline != self._armed:
             self._armed = deadline
-            self.host.clock.at(deadline, partial(self._fire, deadline))
+            self.host.at(deadline, partial(self._fire, deadline))
+
+    def rearm(self) -> None:
+        """The clock leapt: what was set before comes too late."""
+        self._armed = None
+        self._arm()
 
     def _fire(self, deadline: float) -> None:
         if self._armed != deadline or self.connection.state is ConnectionState.TERMINATED:
@@ -92,14 +99,14 @@ class Link:
 
 
 class Host:
-    """One side of the network. `attach` gives a new connection its application."""
+    """One side of the network. `attach` gives a new connection its application. turns: how often one was served."""
 
     def __init__(
         self,
         name: str,
         address: Address,
         endpoint: Endpoint,
-        clock: Clock,
+        clock: LocalClock,
         note: Callable[[str, str, int, Address | None], None],
         attach: Callable[[Connection], Application],
         max_datagram_size: int,
@@ -113,9 +120,34 @@ class Host:
         self.watchers: list[Sink] = []  # called with each datagram before it goes out
         self.links: dict[int, Link] = {}
         self.past: list[Link] = []
+        self.turns = 0
         self._attach = attach
         self._max_datagram_size = max_datagram_size
         self._inbox: list[Datagram] = []
+        self._inbox_size = 0
+        self._awake_at = clock.now
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        """Do something at that time, or as soon as this host does anything."""
+        self.clock.at(when, partial(self._do, action))
+
+    def _do(self, action: Callable[[], None]) -> None:
+        if self.clock.now < self._awake_at:
+            self.at(self._awake_at, action)
+        else:
+            action()
+
+    def stall(self, seconds: float) -> None:
+        """Do nothing for so long: the process is stopped, and what comes waits in the socket."""
+        self.note("stalls")
+        self._awake_at = self.clock.now + seconds
+
+    def leap(self, seconds: float) -> None:
+        """The clock goes forward, although no time has passed."""
+        self.note("leaps")
+        self.clock.leap(seconds)
+        for link in self.links.values():
+            link.rearm()
 
     def note(self, what: str, size: int = 0, peer: Address | None = None) -> None:
         """A line of the trace."""
@@ -138,13 +170,18 @@ class Host:
 
     def deliver(self, datagram: Datagram) -> None:
         """The network's end: what comes in the same moment is taken in one batch."""
-        self.note("receives", len(datagram.payload), datagram.source)
+        size = len(datagram.payload)
+        if self._inbox_size + size > RECEIVE_BUFFER:
+            self.note("overflows", size, datagram.source)
+            return
+        self.note("receives", size, datagram.source)
         if not self._inbox:
-            self.clock.at(self.clock.now, self._wake)
+            self.at(self.clock.now, self._wake)
         self._inbox.append(datagram)
+        self._inbox_size += size
 
     def _wake(self) -> None:
-        inbox, self._inbox = self._inbox, []
+        inbox, self._inbox, self._inbox_size = self._inbox, [], 0
         for source, batch in groupby(inbox, key=lambda datagram: datagram.source):
             payloads = [datagram.payload for datagram in batch]
             touched: list[Link] = []

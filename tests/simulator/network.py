@@ -23,8 +23,10 @@ __all__ = [
     "Delay",
     "Duplicate",
     "Lose",
+    "Narrow",
     "Node",
     "Sink",
+    "Strikes",
     "chain",
     "is_version_negotiation",
 ]
@@ -56,17 +58,61 @@ class Node:
         self.pass_on(datagram)
 
 
-class Lose(Node):
-    """Drops each datagram with a probability."""
+class Strikes:
+    """Which datagrams a fault strikes: a share of them, each on its own (burst 0), or in runs of 1 to `burst`.
 
-    def __init__(self, choose: random.Random, probability: float, dropped: Sink) -> None:
-        super().__init__()
+    Between two runs at least one datagram is spared, so that never more than `burst` are struck in a row.
+    """
+
+    def __init__(self, choose: random.Random, share: float, burst: int) -> None:
         self._choose = choose
-        self._probability = probability
+        self._burst = burst
+        mean = (1 + burst) / 2
+        self._chance = min(1.0, share / (mean * (1 - share))) if burst and share < 1 else share
+        self._left = 0
+        self._spare = False
+
+    def next(self) -> bool:
+        """Whether the next datagram is struck."""
+        if self._left:
+            self._left -= 1
+            self._spare = not self._left
+            return True
+        if self._spare:
+            self._spare = False
+            return False
+        struck = self._choose.random() < self._chance
+        if struck and self._burst:
+            self._left = self._choose.randrange(self._burst)
+            self._spare = not self._left
+        return struck
+
+
+class Lose(Node):
+    """Drops a share of the datagrams."""
+
+    def __init__(self, strikes: Strikes, dropped: Sink) -> None:
+        super().__init__()
+        self._strikes = strikes
         self._dropped = dropped
 
     def receive(self, datagram: Datagram) -> None:
-        (self._dropped if self._choose.random() < self._probability else self.pass_on)(datagram)
+        (self._dropped if self._strikes.next() else self.pass_on)(datagram)
+
+
+class Narrow(Node):
+    """From a time on, a link that carries no datagram of more than `limit` bytes, and says nothing about it."""
+
+    def __init__(self, clock: Clock, limit: int, since: float, dropped: Sink) -> None:
+        super().__init__()
+        self._clock = clock
+        self._limit = limit
+        self._since = since
+        self._dropped = dropped
+
+    def receive(self, datagram: Datagram) -> None:
+        too_large = len(datagram.payload) > self._limit and self._clock.now >= self._since
+        (self._dropped if too_large else self.pass_on)(datagram)
 
 
 class Blackhole(Node):
@@ -103,16 +149,15 @@ def is_version_negotiation(payload: bytes) -> bool:
 
 
 class Corrupt(Node):
-    """Changes one byte, anywhere, with a probability; Version Negotiation passes."""
+    """Changes one byte, anywhere, in a share of the datagrams; Version Negotiation passes."""
 
-    def __init__(self, choose: random.Random, probability: float) -> None:
+    def __init__(self, choose: random.Random, strikes: Strikes) -> None:
         super().__init__()
         self._choose = choose
-        self._probability = probability
+        self._strikes = strikes
 
     def receive(self, datagram: Datagram) -> None:
-        corrupted = self._choose.random() < self._probability
-        if corrupted and datagram.payload and not is_version_negotiation(datagram.payload):
+        if self._strikes.next() and datagram.payload and not is_version_negotiation(datagram.payload):
             payload = bytearray(datagram.payload)
             payload[self._choose.randrange(len(payload))] ^= self._choose.randrange(1, 256)
             datagram = replace(datagram, payload=bytes(payload))

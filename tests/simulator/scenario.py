@@ -13,32 +13,45 @@ __all__ = ["Scenario"]
 class Scenario:
     """Settings of a run: the command line of `python -m tests.simulator` is made of these fields.
 
-    loss, duplicate, corrupt: probabilities. delay, jitter: seconds one way. bandwidth: bits a second, 0: no limit;
-    queue: bytes before the bottleneck. noise: forged datagrams a second towards each side. streams: of each type,
-    opened by each side; size: the most bytes on each. window: flow control, bytes; lazy: slow readers. max_streams: the
-    limit for streams of each type open at once. aborts: how likely a direction of a stream is given up by either end.
-    blackhole: so many seconds nothing passes, from 0.1 s on. cut: the connection is closed at that time, whatever is
-    under way. vanish: from that time on nothing passes any more.
+    The network. loss, duplicate, corrupt: shares of the datagrams. burst: losses and corruption come in runs of 1 to so
+    many datagrams, 0: each for itself. delay, jitter: seconds one way. bandwidth: bits a second, 0: no limit; queue:
+    bytes before the bottleneck. asymmetry: the way to the server is so many times longer, and narrower. mtu: larger
+    datagrams vanish, 0: none; mtu_from: seconds after which they do. blackhole: so many seconds nothing passes, after
+    blackhole_from, towards "server", "client" or "both". vanish: from that time on nothing passes any more. noise:
+    forged datagrams a second towards each side.
+    The hosts. stall: each stands still once for so many seconds; leap: each one's clock leaps once by so many.
+    The applications. streams: of each type, opened by each side; size: the most bytes on each. lazy: slow readers.
+    aborts: how likely a direction of a stream is given up by either end. cut: the connection is closed at that time,
+    whatever is under way.
+    The settings. window: flow control, bytes; max_streams: the limit for streams of each type open at once.
     """
 
     seed: int
     loss: float = 0.0
     duplicate: float = 0.0
     corrupt: float = 0.0
+    burst: int = 0
     delay: float = 0.02
     jitter: float = 0.0
     bandwidth: float = 0.0
     queue: int = 64_000
+    asymmetry: float = 1.0
+    mtu: int = 0
+    mtu_from: float = 0.0
+    blackhole: float = 0.0
+    blackhole_from: float = 0.1
+    blackhole_way: str = "both"
+    vanish: float = 0.0
     noise: float = 0.0
+    stall: float = 0.0
+    leap: float = 0.0
     streams: int = 2
     size: int = 20_000
+    lazy: bool = False
+    aborts: float = 0.0
+    cut: float = 0.0
     window: int = 1_000_000
     max_streams: int = 100
-    aborts: float = 0.0
-    blackhole: float = 0.0
-    cut: float = 0.0
-    vanish: float = 0.0
-    lazy: bool = False
 
     @classmethod
     def drawn(cls, seed: int, *, worst_loss: float = 0.3) -> Scenario:
@@ -65,6 +78,14 @@ class Scenario:
             lazy=choose.random() < 0.3,
             aborts=round(choose.choice((0.0, 0.0, 0.0, choose.random())), 3),
             blackhole=choose.choice((0.0, 0.0, 0.0, 0.5, 5.0)),
+            burst=choose.choice((0, 0, 3)),
+            asymmetry=choose.choice((1.0, 1.0, 5.0, 0.2)),
+            mtu=choose.choice((0, 0, 1200, 1300)),
+            mtu_from=round(sometimes(choose.uniform(0, 2)), 3),
+            blackhole_from=round(choose.uniform(0, 1), 3),
+            blackhole_way=choose.choice(("both", "server", "client")),
+            stall=round(choose.choice((0.0, 0.0, 0.0, choose.uniform(0, 5))), 3),
+            leap=round(choose.choice((0.0, 0.0, 0.0, choose.uniform(0, 5))), 3),
         )
 
     def command(self) -> str:

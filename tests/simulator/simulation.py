@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from quicmini.config import Config
@@ -12,22 +13,11 @@ from quicmini.connection.endpoint import ClientSettings, Endpoint, ServerSetting
 from quicmini.connection.state import ConnectionState, ConnectionStats
 from quicmini.errors import ConnectionClosed, IdleTimeoutError, TransportErrorCode
 from tests.simulator.checks import AmplificationWatch, Violation
-from tests.simulator.clock import Clock
+from tests.simulator.clock import Clock, LocalClock
 from tests.simulator.host import Host, Link
-from tests.simulator.network import (
-    Address,
-    Blackhole,
-    Bottleneck,
-    Corrupt,
-    Datagram,
-    Delay,
-    Duplicate,
-    Lose,
-    Node,
-    Sink,
-    chain,
-)
+from tests.simulator.network import Address, Datagram, Sink, chain
 from tests.simulator.noise import Noise
+from tests.simulator.route import nodes
 from tests.simulator.scenario import Scenario
 from tests.simulator.workload import Application, Plan
 
@@ -36,8 +26,9 @@ __all__ = ["IDLE_TIMEOUT", "Result", "SimulationFailed", "TraceLine", "run"]
 CLIENT, SERVER = ("client", 1), ("server", 2)
 IDLE_TIMEOUT = 600.0  # seconds, virtual: at 30 % loss, exponential back-off may well be silent for a minute
 TIME_LIMIT = 3600.0  # seconds, virtual: for the transfer, and again for the end
-BLACKHOLE_START = 0.1  # seconds
-NOISE_DATAGRAMS = 1000  # forged towards each side, on average: noise must end, too
+NOISE_DATAGRAMS = 500  # forged towards each side, on average: noise must end, too
+AHEAD = {"client": 0.0, "server": 31_415.9}  # seconds: no two hosts' clocks show the same
+MISHAP_WITHIN = 1.0  # seconds, at most, until a host stalls, or its clock leaps
 CLOSE_CODE, CLOSE_REASON = 0x17, "all done"
 
 
@@ -59,7 +50,8 @@ class TraceLine(NamedTuple):
 class Result:
     """What a run came to. seconds: until everything had arrived, or until the end began; virtual.
 
-    server, server_error: None if the server never heard of the connection.
+    server, server_error: None if the server never heard of the connection. amplification: the largest ratio of bytes
+    sent to bytes received that there was with an address that had not proved itself.
     """
 
     scenario: Scenario
@@ -69,6 +61,7 @@ class Result:
     server: ConnectionStats | None
     client_error: ConnectionClosed
     server_error: ConnectionClosed | None
+    amplification: float
 
 
 def run(
@@ -100,6 +93,7 @@ class _Simulation:
         self.clock = Clock()
         self.start = self.clock.now
         self.trace = trace
+        self._turns = 0
         self.plan = Plan(scenario.seed, scenario.streams, scenario.size, scenario.aborts)
         self.config = Config(
             idle_timeout=IDLE_TIMEOUT,
@@ -111,18 +105,20 @@ class _Simulation:
         self.client = self._host("client", CLIENT, None)
         self.server = self._host("server", SERVER, server)
         self._client_settings = client
-        amplification = AmplificationWatch()
-        self.server.watchers.append(amplification.on_sent)
-        into_server: Sink = _all(amplification.on_received, self.server.deliver)
+        self.amplification = AmplificationWatch()
+        self.server.watchers.append(self.amplification.on_sent)
+        into_server: Sink = _all(self.amplification.on_received, self.server.deliver)
         into_client: Sink = self.client.deliver
         if scenario.noise:
             into_server = self._with_noise(self.server, CLIENT, into_server)
             into_client = self._with_noise(self.client, SERVER, into_client)
-        self.client.network = self._way("to server", into_server)
-        self.server.network = self._way("to client", into_client)
+        self.client.network = self._way("server", into_server)
+        self.server.network = self._way("client", into_client)
+        self._plan_mishaps(self.client)
+        self._plan_mishaps(self.server)
 
     def run(self) -> Result:
-        connection = self.client.endpoint.connect(SERVER, self._client_settings, self.clock.now)
+        connection = self.client.endpoint.connect(SERVER, self._client_settings, self.client.clock.now)
         client = self.client.link(connection)
         client.service()
         scenario = self.scenario
@@ -135,7 +131,7 @@ class _Simulation:
         seconds = self.clock.now - self.start
         server = self._server_link()
         closer = server if server is not None and scenario.seed % 2 else client
-        closer.connection.close(CLOSE_CODE, CLOSE_REASON, now=self.clock.now)
+        closer.connection.close(CLOSE_CODE, CLOSE_REASON, now=closer.host.clock.now)
         closer.service()
         self._end([client] if server is None else [client, server], closer)
         return self._result(client, seconds)
@@ -157,6 +153,7 @@ class _Simulation:
             server.connection.stats() if server else None,
             client.connection.error,
             server.connection.error if server else None,
+            self.amplification.largest,
         )
 
     def progress(self, host: Host) -> str:
@@ -177,31 +174,21 @@ class _Simulation:
 
         entropy = random.Random(f"{self.scenario.seed} {name} entropy").randbytes
         endpoint = Endpoint(self.config, random=entropy, server=settings)
-        return Host(name, address, endpoint, self.clock, self.note, attach, self.config.max_datagram_size)
+        clock = LocalClock(self.clock, AHEAD[name])
+        return Host(name, address, endpoint, clock, self.note, attach, self.config.max_datagram_size)
 
-    def _way(self, name: str, sink: Sink) -> Sink:
-        scenario, clock = self.scenario, self.clock
+    def _plan_mishaps(self, host: Host) -> None:
+        """When the host stalls, and when its clock leaps."""
+        for seconds, mishap in ((self.scenario.stall, host.stall), (self.scenario.leap, host.leap)):
+            if seconds:
+                moment = random.Random(f"{self.scenario.seed} {host.name} {mishap.__name__}").uniform(0, MISHAP_WITHIN)
+                self.clock.at(self.clock.now + moment, partial(mishap, seconds))
 
-        def choose(node: str) -> random.Random:
-            return random.Random(f"{scenario.seed} {name} {node}")
-
+    def _way(self, towards: str, sink: Sink) -> Sink:
         def dropped(datagram: Datagram) -> None:
-            self.note(f"network {name}", "drops", len(datagram.payload), datagram.destination)
+            self.note(f"network to {towards}", "drops", len(datagram.payload), datagram.destination)
 
-        nodes: list[Node] = [
-            Lose(choose("lose"), scenario.loss, dropped),
-            Duplicate(choose("duplicate"), scenario.duplicate),
-            Corrupt(choose("corrupt"), scenario.corrupt),
-        ]
-        if scenario.bandwidth:
-            nodes.append(Bottleneck(clock, scenario.bandwidth, scenario.queue, dropped))
-        nodes.append(Delay(clock, choose("delay"), scenario.delay, scenario.jitter))
-        if scenario.blackhole:
-            start = self.start + BLACKHOLE_START
-            nodes.append(Blackhole(clock, start, start + scenario.blackhole, dropped))
-        if scenario.vanish:
-            nodes.append(Blackhole(clock, self.start + scenario.vanish, float("inf"), dropped))
-        return chain(nodes, sink)
+        return chain(nodes(self.scenario, towards, self.clock, dropped), sink)
 
     def _with_noise(self, victim: Host, peer: Address, deliver: Sink) -> Sink:
         """Forge towards a host; returns its new way in."""
@@ -220,6 +207,10 @@ class _Simulation:
         return connected[0] if connected else None
 
     def _transferred(self) -> bool:
+        turns = self.client.turns + self.server.turns
+        if turns == self._turns:  # most of what happens, happens in the network
+            return False
+        self._turns = turns
         client, server = next(iter(self.client.links.values()), None), self._server_link()
         if client is None or client.connection.error is not None:
             raise Violation("the client's connection is gone")
