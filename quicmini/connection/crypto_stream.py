@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from quicmini.errors import TransportError, TransportErrorCode
+from quicmini.errors import TransportError
+from quicmini.errors import TransportErrorCode as Code
 from quicmini.streams.reassembly import Reassembly
 from quicmini.streams.send_buffer import SendBuffer
 from quicmini.wire.builder import PacketBuilder, Record
@@ -22,32 +23,40 @@ _MIN_ROOM = _HEADER_SIZE + 16
 class CryptoStream:
     """Both directions of one level's handshake bytes. It owns the CRYPTO frames it sent."""
 
-    __slots__ = ("_incoming", "_outgoing", "received")
+    __slots__ = ("_finished", "_incoming", "_outgoing", "received")
 
     def __init__(self) -> None:
         self._incoming = Reassembly()
         self._outgoing = SendBuffer()
+        self._finished = False
         self.received = 0  # bytes handed to TLS
 
     def receive(self, frame: Crypto) -> bytes:
         """Take a frame in; return the bytes that are now in order (b"" while there is a gap).
 
-        Raises TransportError CRYPTO_BUFFER_EXCEEDED for what lies too far ahead or in too many pieces (RFC 9000 §7.5).
+        Raises TransportError CRYPTO_BUFFER_EXCEEDED for what lies too far ahead or in too many pieces (RFC 9000 §7.5),
+        PROTOCOL_VIOLATION for new data after the end of the level, or other data than before.
         """
-        if frame.offset + len(frame.data) > self.received + CRYPTO_BUFFER_SIZE:
-            raise _exceeded("CRYPTO data too far ahead")
+        end = frame.offset + len(frame.data)
+        if self._finished and end > self.received:
+            raise _error(Code.PROTOCOL_VIOLATION, "CRYPTO data after TLS went on to the next level")
+        if end > self.received + CRYPTO_BUFFER_SIZE:
+            raise _error(Code.CRYPTO_BUFFER_EXCEEDED, "CRYPTO data too far ahead")
         try:
             self._incoming.insert(frame.offset, frame.data)
         except TransportError as error:
-            raise _exceeded(error.reason) from None
+            code = error.error_code
+            raise _error(Code.CRYPTO_BUFFER_EXCEEDED if code == Code.INTERNAL_ERROR else code, error.reason) from None
         data = self._incoming.read(CRYPTO_BUFFER_SIZE)
         self.received += len(data)
         return data
 
-    @property
-    def has_gap(self) -> bool:
-        """Whether something came that TLS cannot read before the rest has come."""
-        return self._incoming.has_gap
+    def finish(self) -> None:
+        """TLS goes on at the next level: nothing more may come here, nor wait behind a gap (RFC 9001 §4.1.3)."""
+        if self._incoming.has_gap:
+            reason = "the next keys are ready, and TLS has not read all of the last level"
+            raise _error(Code.PROTOCOL_VIOLATION, reason)
+        self._finished = True
 
     @property
     def has_frames(self) -> bool:
@@ -71,5 +80,5 @@ class CryptoStream:
         self._outgoing.on_lost(offset, length)
 
 
-def _exceeded(reason: str) -> TransportError:
-    return TransportError(TransportErrorCode.CRYPTO_BUFFER_EXCEEDED, reason, 0x06)
+def _error(code: int, reason: str) -> TransportError:
+    return TransportError(code, reason, 0x06)

@@ -77,9 +77,9 @@ class Handshake:
         if core.keylog is not None:
             log_secrets(core.keylog, keys, self._tls.client_random, is_client=core.is_client)
         space = core.spaces[_SPACES[keys.level]]
-        if any(earlier.crypto.has_gap for earlier in core.spaces[: space.number]):  # RFC 9001 §4.1.3
-            reason = "the next keys are ready, and TLS has not read all of the last level"
-            raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, reason, 0x06)
+        if keys.receive_secret is not None:
+            for earlier in core.spaces[: space.number]:
+                earlier.crypto.finish()
         if keys.send_secret is not None:
             space.sealer = Sealer(keys.suite, keys.send_secret, core.version)
         if keys.receive_secret is not None:

@@ -40,7 +40,11 @@ class Reassembly:
         return self._ahead is not None
 
     def insert(self, offset: int, data: bytes) -> None:
-        """Take what arrived. Raises TransportError INTERNAL_ERROR for more than MAX_FRAGMENTS pieces."""
+        """Take what arrived.
+
+        Raises TransportError INTERNAL_ERROR for more than MAX_FRAGMENTS pieces, and PROTOCOL_VIOLATION for data that
+        contradicts what waits behind a gap; what is in order already is not compared (RFC 9000 §2.2 asks for neither).
+        """
         if offset != self.end or self._ahead is not None:
             self._insert_out_of_order(offset, data)
         elif data:
@@ -71,6 +75,8 @@ class Reassembly:
         ahead, start = self._ahead, offset - self.end
         if start > len(ahead):
             ahead.extend(bytes(start - len(ahead)))
+        elif start < len(ahead):
+            self._compare(ahead, self._filled, offset, data)
         ahead[start : start + len(data)] = data
         self._filled.add(offset, offset + len(data))
         if offset == self.end:
@@ -78,6 +84,13 @@ class Reassembly:
         elif len(self._filled) > MAX_FRAGMENTS:
             reason = f"a stream in more than {MAX_FRAGMENTS} pieces"
             raise TransportError(TransportErrorCode.INTERNAL_ERROR, reason, 0x08)
+
+    def _compare(self, ahead: bytearray, filled: RangeSet, offset: int, data: bytes) -> None:
+        end = self.end
+        for low, high in filled.overlap(offset, offset + len(data)):
+            if ahead[low - end : high - end] != data[low - offset : high - offset]:
+                reason = f"other data at offset {low} than before"
+                raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, reason, 0x08)
 
     def _close_gap(self, ahead: bytearray, filled: RangeSet) -> None:
         """The first gap is filled: move what is in order now to the pieces."""

@@ -65,6 +65,12 @@ class RangeSet:
         index = bisect_right(self._starts, start) - 1
         return index >= 0 and stop <= self._stops[index]
 
+    def overlap(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """The parts of [start, stop) that are in the set, lowest first."""
+        first, last = bisect_right(self._stops, start), bisect_left(self._starts, stop)
+        ranges = zip(self._starts[first:last], self._stops[first:last], strict=True)
+        return [(max(low, start), min(high, stop)) for low, high in ranges]
+
     def __contains__(self, value: int) -> bool:
         index = bisect_right(self._starts, value) - 1
         return index >= 0 and value < self._stops[index]

@@ -24,10 +24,14 @@ def forge(
     number: int | None = None,
     reserved_bits: bool = False,
     padded: bool = True,
+    token: bytes = b"",
     sealer: Sealer | None = None,
     key_phase: bool | None = None,
 ) -> bytes:
-    """A packet with this payload, as `sender` would protect it, or with the keys of another key phase."""
+    """A packet with this payload, as `sender` would protect it, or with the keys of another key phase.
+
+    An Initial that is not empty gets 1200 bytes.
+    """
     core = core_of(sender)
     own = core.spaces[space]
     sealer = sealer or own.sealer
@@ -40,11 +44,11 @@ def forge(
         phase = core.key_phases.bit != 0 if key_phase is None else key_phase
         header = encode_short_header(destination, number, 4, key_phase=phase)
     else:
-        if space is PacketNumberSpace.INITIAL:
-            payload += bytes(1200 - 46 - len(payload) if padded else 4)
+        if space is PacketNumberSpace.INITIAL and payload:
+            payload += bytes(1200 - 46 - len(payload) - len(token) if padded else 4)
         length = len(payload) + sealer.overhead
         source = core.local_cids.handshake_cid
-        header = encode_long_header(own.packet_type, core.version, destination, source, b"", number, 4, length)
+        header = encode_long_header(own.packet_type, core.version, destination, source, token, number, 4, length)
     if reserved_bits:
         header = bytes([header[0] | (0x18 if space is PacketNumberSpace.APPLICATION else 0x0C)]) + header[1:]
     return sealer.seal(header, number, payload)

@@ -30,11 +30,32 @@ def test_bytes_come_out_in_order() -> None:
     assert stream.received == 5
 
 
-@pytest.mark.parametrize(("offset", "gap"), [(0, False), (1, True)])
-def test_a_gap_shows(offset: int, gap: bool) -> None:
+def test_nothing_new_comes_after_the_end_of_a_level() -> None:
+    """RFC 9001 §4.1.3: what was sent again may still arrive."""
     stream = CryptoStream()
-    stream.receive(Crypto(offset, b"ab"))
-    assert stream.has_gap == gap
+    stream.receive(Crypto(0, b"all"))
+    stream.finish()
+    assert stream.receive(Crypto(1, b"ll")) == b""
+    for late in (Crypto(1, b"ll the same"), Crypto(100, b"behind a gap")):
+        with pytest.raises(TransportError) as caught:
+            stream.receive(late)
+        assert (caught.value.error_code, caught.value.frame_type) == (TransportErrorCode.PROTOCOL_VIOLATION, 0x06)
+
+
+def test_a_level_does_not_end_with_a_gap() -> None:
+    stream = CryptoStream()
+    stream.receive(Crypto(1, b"ab"))
+    with pytest.raises(TransportError) as caught:
+        stream.finish()
+    assert caught.value.error_code == TransportErrorCode.PROTOCOL_VIOLATION
+
+
+def test_contradictions_are_no_matter_of_space() -> None:
+    stream = CryptoStream()
+    stream.receive(Crypto(1, b"ab"))
+    with pytest.raises(TransportError) as caught:
+        stream.receive(Crypto(1, b"ax"))
+    assert (caught.value.error_code, caught.value.frame_type) == (TransportErrorCode.PROTOCOL_VIOLATION, 0x06)
 
 
 def test_the_buffer_has_an_end() -> None:

@@ -120,6 +120,29 @@ def test_nothing_is_held_once_gaps_are_closed() -> None:
     assert not buffer._pieces
 
 
+@pytest.mark.parametrize(
+    ("offset", "data"), [(1, b"X"), (3, b"dXf"), (8, b"hX"), (0, b"aX"), (1, b"bcdefghij"[:8] + b"X")]
+)
+def test_a_contradiction_is_noticed_while_it_waits(offset: int, data: bytes) -> None:
+    """RFC 9000 §2.2. Where nothing had come yet, anything may."""
+    buffer = Reassembly()
+    buffer.insert(1, b"bc")
+    buffer.insert(4, b"ef")
+    buffer.insert(9, b"j")
+    with pytest.raises(TransportError) as caught:
+        buffer.insert(offset, data)
+    assert (caught.value.error_code, caught.value.frame_type) == (TransportErrorCode.PROTOCOL_VIOLATION, 0x08)
+
+
+@pytest.mark.parametrize(("offset", "data"), [(3, b"X"), (6, b"XXX"), (3, b"XefXXXj"), (10, b"X"), (1, b"bcXef")])
+def test_what_fills_a_gap_contradicts_nothing(offset: int, data: bytes) -> None:
+    buffer = Reassembly()
+    buffer.insert(1, b"bc")
+    buffer.insert(4, b"ef")
+    buffer.insert(9, b"j")
+    buffer.insert(offset, data)
+
+
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 80), st.integers(0, 90)), max_size=60))
 @settings(deadline=None, max_examples=150)
 def test_against_a_model(steps: list[tuple[int, int, int]]) -> None:

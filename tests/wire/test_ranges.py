@@ -105,3 +105,4 @@ def test_behaves_as_a_set_of_integers(steps: list[tuple[bool, tuple[int, int]]],
         assert all(before[1] < after[0] for before, after in pairwise(kept))
     assert {value for value in range(-1, 42) if value in ranges} == model
     assert ranges.covers(*asked) == model.issuperset(range(*asked))
+    assert {value for low, high in ranges.overlap(*asked) for value in range(low, high)} == model & set(range(*asked))
