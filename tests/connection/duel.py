@@ -11,9 +11,10 @@ from quicmini.connection.connection import Connection
 from quicmini.connection.state import Address, ConnectionState
 from quicmini.errors import TransportError
 from quicmini.recovery.sent import PacketNumberSpace
+from quicmini.tls.codes import ExtensionType
+from quicmini.tls.messages import ClientHello, EncryptedExtensions
 from quicmini.wire.frames import Frame
 from quicmini.wire.packet import LongHeader, PacketType, parse_long_header
-from quicmini.wire.transport_parameters import TransportParameters
 from quicmini.wire.varint import decode_varint, encode_varint
 from tests.certificates import CertificateFiles
 from tests.connection.attacker import core_of, forge
@@ -153,18 +154,14 @@ def change_parameters(
     appended: bytes = b"",
 ) -> None:
     """One side's transport parameters leave with other values, without one, or with more bytes than they should."""
-    encode = TransportParameters.encode
+    code = ExtensionType.QUIC_TRANSPORT_PARAMETERS
 
-    def lie(self: TransportParameters) -> bytes:
-        data = encode(self)
-        # A server repeats what the client's first packet was sent to, a client has nothing to repeat (RFC 9000 §7.3).
-        if (self.original_destination_connection_id is None) != of_client:
-            return data
-        parameters = _split(data) | (values or {})
-        parameters.pop(without, None) if without is not None else None
-        return b"".join(parameter(identifier, value) for identifier, value in parameters.items()) + appended
+    def lie(message: Any) -> Any:
+        parameters = _split(message.extensions[code]) | (values or {})
+        kept = [parameter(*item) for item in parameters.items() if item[0] != without]
+        return message._replace(extensions=message.extensions | {code: b"".join(kept) + appended})
 
-    monkeypatch.setattr(TransportParameters, "encode", lie)
+    change_message(monkeypatch, ClientHello if of_client else EncryptedExtensions, lie)
 
 
 def parameter(identifier: int, value: bytes) -> bytes:
