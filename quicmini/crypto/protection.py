@@ -15,6 +15,7 @@ from quicmini.crypto.header_protection import SAMPLE_LENGTH, HeaderProtection
 from quicmini.crypto.keys import (
     INITIAL_SUITE,
     IV_LENGTH,
+    Aead,
     CipherSuite,
     derive_packet_keys,
     initial_secrets,
@@ -38,25 +39,37 @@ _BYTE = [bytes((value,)) for value in range(256)]
 
 
 class _PacketProtection:
-    """The cipher contexts of one direction at one encryption level, made once."""
+    """The cipher contexts of one direction at one encryption level, made once: when the first packet needs them.
 
-    __slots__ = ("_aead", "_header_protection", "_iv", "_secret", "suite", "version")
+    In a handshake keys are ready before their first packet is, and the peer waits for what else is to be done.
+    """
 
-    def __init__(
-        self, suite: CipherSuite, secret: bytes, version: int, header_protection: HeaderProtection | None = None
-    ) -> None:
-        keys = derive_packet_keys(suite, secret, version)
+    __slots__ = ("_aead", "_header_protection", "_iv", "_ready", "_secret", "suite", "version")
+
+    _aead: Aead
+    _iv: int
+    _header_protection: HeaderProtection
+
+    def __init__(self, suite: CipherSuite, secret: bytes, version: int) -> None:
         self.suite = suite
         self.version = version
         self._secret = secret
-        self._aead = suite.aead(keys.key)
+        self._ready = False
+
+    def _make_contexts(self, header_protection: HeaderProtection | None = None) -> None:
+        keys = derive_packet_keys(self.suite, self._secret, self.version)
+        self._aead = self.suite.aead(keys.key)
         self._iv = int.from_bytes(keys.iv)
-        self._header_protection = header_protection or suite.header_protection(keys.hp)
+        self._header_protection = header_protection or self.suite.header_protection(keys.hp)
+        self._ready = True
 
     def updated(self) -> Self:
         """The same for the next key phase: new key and IV, the same header protection (RFC 9001 §6.1)."""
-        secret = next_secret(self.suite, self._secret, self.version)
-        return type(self)(self.suite, secret, self.version, self._header_protection)
+        if not self._ready:
+            self._make_contexts()
+        successor = type(self)(self.suite, next_secret(self.suite, self._secret, self.version), self.version)
+        successor._make_contexts(self._header_protection)
+        return successor
 
 
 class Sealer(_PacketProtection):
@@ -69,14 +82,14 @@ class Sealer(_PacketProtection):
 
     overhead = 16  # bytes that the AEAD's tag adds to each packet (RFC 9001 §5.3)
 
-    def __init__(
-        self, suite: CipherSuite, secret: bytes, version: int, header_protection: HeaderProtection | None = None
-    ) -> None:
-        super().__init__(suite, secret, version, header_protection)
+    def __init__(self, suite: CipherSuite, secret: bytes, version: int) -> None:
+        super().__init__(suite, secret, version)
         self.sealed = 0
 
     def seal(self, header: bytes, packet_number: int, payload: bytes) -> bytes:
         """One protected packet; see `seal_batch`, whose bookkeeping a single packet need not pay for."""
+        if not self._ready:
+            self._make_contexts()
         ciphertext = self._aead.encrypt((self._iv ^ packet_number).to_bytes(IV_LENGTH), payload, header)
         first_byte = header[0]
         start = 3 - (first_byte & 3)
@@ -95,6 +108,8 @@ class Sealer(_PacketProtection):
         The header ends with the truncated packet number, whose length its first byte gives. ValueError if the packet
         number and the payload together are shorter than 4 bytes: that leaves no sample to take (RFC 9001 §5.4.2).
         """
+        if not self._ready:
+            self._make_contexts()
         encrypt = self._aead.encrypt
         iv = self._iv
         ciphertexts = [
@@ -131,10 +146,8 @@ class Opener(_PacketProtection):
 
     __slots__ = ("failures",)
 
-    def __init__(
-        self, suite: CipherSuite, secret: bytes, version: int, header_protection: HeaderProtection | None = None
-    ) -> None:
-        super().__init__(suite, secret, version, header_protection)
+    def __init__(self, suite: CipherSuite, secret: bytes, version: int) -> None:
+        super().__init__(suite, secret, version)
         self.failures = 0
 
     def unmask(self, packet: bytes, pn_offset: int) -> tuple[int, int, int]:
@@ -143,6 +156,8 @@ class Opener(_PacketProtection):
         None of it can be trusted before `open` has authenticated it. DecodeError if the packet is too short to hold a
         whole sample (RFC 9001 §5.4.2).
         """
+        if not self._ready:
+            self._make_contexts()
         start = pn_offset + MAX_PN_LENGTH
         sample = packet[start : start + SAMPLE_LENGTH]
         if len(sample) != SAMPLE_LENGTH:
@@ -158,6 +173,8 @@ class Opener(_PacketProtection):
         """`unmask` for many packets whose packet numbers start at the same offset; None for one that is too short."""
         if len(packets) == 1:  # as in `seal`
             return [self.unmask(packets[0], pn_offset)] if _has_sample(packets[0], pn_offset) else [None]
+        if not self._ready:
+            self._make_contexts()
         start = pn_offset + MAX_PN_LENGTH
         stop = start + SAMPLE_LENGTH
         samples = b"".join([packet[start:stop] for packet in packets])
@@ -178,7 +195,7 @@ class Opener(_PacketProtection):
         return [next(unmasked) if _has_sample(packet, pn_offset) else None for packet in packets]
 
     def open(self, packet: bytes, pn_offset: int, first_byte: int, pn_length: int, packet_number: int) -> bytes:
-        """The payload of a packet; `first_byte` and `pn_length` as `unmask` gave them, the packet number in full.
+        """The payload of a packet; what `unmask`, which comes first, gave, and the full packet number.
 
         DecodeError, counted in `failures`, if the packet does not authenticate.
         """

@@ -145,6 +145,7 @@ def test_a_wrong_packet_number_or_first_byte_does_not_open() -> None:
     """Both are authenticated: the nonce is made of the full number, the associated data of the unprotected header."""
     sealer, opener = pair()
     packet = sealer.seal(*short_packet(0x1_0007, b"payload"))
+    assert opener.unmask(packet, PN_OFFSET) == (0x41, 7, 2)
     assert opener.open(packet, PN_OFFSET, 0x41, 2, 0x1_0007) == b"payload"
     for first_byte, number in ((0x41, 0x0007), (0x45, 0x1_0007), (0x61, 0x1_0007)):
         with pytest.raises(DecodeError):
