@@ -11,7 +11,13 @@ from quicmini.errors import crypto_error
 from quicmini.tls import signatures
 from quicmini.tls.codes import LEGACY_VERSION, TLS_1_3, Alert, ExtensionType, HandshakeType
 from quicmini.tls.context import ClientContext
-from quicmini.tls.events import HandshakeComplete, KeysReady, PeerTransportParameters
+from quicmini.tls.events import (
+    EarlyDataDecided,
+    HandshakeComplete,
+    KeysReady,
+    PeerTransportParameters,
+    SessionTicket,
+)
 from quicmini.tls.extensions import (
     encode_client_shares,
     encode_server_name,
@@ -24,9 +30,17 @@ from quicmini.tls.extensions import (
 )
 from quicmini.tls.groups import GROUPS, KeyShare, Random
 from quicmini.tls.handshake import Handler, Handshake, State, protocol_violation
-from quicmini.tls.key_schedule import SERVER_CONTEXT, KeySchedule, TrafficSecrets, certificate_verify_content
+from quicmini.tls.key_schedule import (
+    CLIENT_CONTEXT,
+    SERVER_CONTEXT,
+    KeySchedule,
+    TrafficSecrets,
+    certificate_verify_content,
+    resumption_psk,
+)
 from quicmini.tls.messages import (
     HEADER_SIZE,
+    MAX_EARLY_DATA_SIZE,
     Certificate,
     CertificateRequest,
     CertificateVerify,
@@ -36,26 +50,35 @@ from quicmini.tls.messages import (
     NewSessionTicket,
     ServerHello,
 )
+from quicmini.tls.resumption import encode_with_psk, may_resume
+from quicmini.tls.session import Session, identity_of
 from quicmini.tls.verification import authenticated_key, parse_certificate, parse_server_name, public_key
+from quicmini.wire.packet import VERSION_1
 
 __all__ = ["TlsClient"]
 
 # The end of a Random by which a TLS 1.3 server says that it was made to speak an older version (RFC 9846 §4.2.3).
 _DOWNGRADES = (b"DOWNGRD\x01", b"DOWNGRD\x00")
 
-# The only max_early_data_size that a ticket may have in QUIC (RFC 9001 §4.6.1).
-_MAX_EARLY_DATA_SIZE = 0xFFFFFFFF
-
 
 class TlsClient(Handshake):
     """A client's handshake: `start`, then `receive` what the server sends; `events` says what is to be done.
 
     server_name: a host name or an IP literal that the certificate must be for; None only where the context trusts
-    everybody. transport_parameters: encoded. random: like os.urandom. Raises ValueError for a name that is none.
+    everybody. transport_parameters: encoded. random: like os.urandom. session: what an earlier connection has left;
+    it is ignored if it does not go with this one. early_data: offer 0-RTT data, if the session allows it.
+    version: the QUIC version that this connection begins with. Raises ValueError for a name that is none.
     """
 
     def __init__(
-        self, context: ClientContext, server_name: str | None, transport_parameters: bytes, random: Random
+        self,
+        context: ClientContext,
+        server_name: str | None,
+        transport_parameters: bytes,
+        random: Random,
+        session: Session | None = None,
+        early_data: bool = False,
+        version: int = VERSION_1,
     ) -> None:
         super().__init__(State.START)
         if server_name is None and context.trust_store is not None:
@@ -64,32 +87,66 @@ class TlsClient(Handshake):
         self._server_name = None if server_name is None else parse_server_name(server_name)
         self._transport_parameters = transport_parameters
         self._random = random
+        self.version = version  # after compatible version negotiation the transport sets it anew (RFC 9369 §5)
         self.client_random = random(32)
         self._hello: ClientHello
         self._first_flight: bytes  # the ClientHello as sent, until the hash of the transcript is known
-        self._share: KeyShare
+        self._shares: dict[int, KeyShare]
+        self._group: int
         self._schedule: KeySchedule | None = None  # from the first ServerHello or HelloRetryRequest on
         self._retried = False
         self._handshake_secrets: TrafficSecrets
-        self._certificate_requested = False
+        self._session = session  # the one that is offered; None when it is not, or no longer
+        self._offer_early_data = early_data
+        self._resumed = False
+        self._early_data_accepted = False
+        self._certificate_request: CertificateRequest | None = None
+        self._identity = b""
         self._alpn_protocol: str
-        self._peer_certificate: bytes
+        self._server_parameters: bytes
+        self._peer_chain: tuple[bytes, ...]
         self._peer_key: PublicKeyTypes
 
     def start(self) -> None:
-        """Make the ClientHello. One key share, of the preferred group: a server that wants another asks for it."""
+        """Make the ClientHello, with key shares of the groups that the server is likely to take."""
         context = self._context
-        self._share = GROUPS[context.groups[0]].offer(self._random)
+        self._shares = {group: GROUPS[group].offer(self._random) for group in context.groups_with_shares}
         extensions = dict(context.hello_extensions)
-        extensions[ExtensionType.KEY_SHARE] = encode_client_shares([(self._share.group, self._share.public)])
+        extensions[ExtensionType.KEY_SHARE] = self._encode_shares()
         extensions[ExtensionType.QUIC_TRANSPORT_PARAMETERS] = self._transport_parameters
         if self._server_name is not None and self._server_name.sni is not None:
             extensions[ExtensionType.SERVER_NAME] = encode_server_name(self._server_name.sni)
         # An empty legacy_session_id: QUIC has no middlebox compatibility mode (RFC 9001 §8.4).
         self._hello = ClientHello(self.client_random, context.cipher_suites, extensions)
-        self._first_flight = self._hello.encode()
-        self._send(EncryptionLevel.INITIAL, self._first_flight)
+        session = self._session
+        if session is None or not may_resume(session, context, self._server_name, self.version):
+            self._session = None
+            self._first_flight = self._hello.encode()
+            self._send(EncryptionLevel.INITIAL, self._first_flight)
+        else:
+            self._start_with(session)
         self._state = State.WAIT_SH
+
+    def _start_with(self, session: Session) -> None:
+        """The ClientHello that asks to resume, and the keys of early data (RFC 9846 §2.3)."""
+        suite = CIPHER_SUITES[session.cipher_suite]
+        schedule = KeySchedule(suite, session.psk)
+        # The suite must be among those offered, or the server could not choose it (RFC 9846 §4.3.10).
+        early_data = self._offer_early_data and session.early_data and suite.code in self._context.cipher_suites
+        if early_data:
+            self._hello.extensions[ExtensionType.EARLY_DATA] = b""
+        self._first_flight = encode_with_psk(self._hello, session, self._now(), schedule)
+        self._send(EncryptionLevel.INITIAL, self._first_flight)
+        if early_data:
+            schedule.update(self._first_flight)
+            self._events.append(KeysReady(EncryptionLevel.ZERO_RTT, suite, send_secret=schedule.early_traffic_secret()))
+
+    def _encode_shares(self) -> bytes:
+        return encode_client_shares([(share.group, share.public) for share in self._shares.values()])
+
+    def _now(self) -> float:
+        """Seconds since 1970."""
+        return self._context.clock().timestamp()
 
     def _on_server_hello(self, message: bytes) -> None:
         hello = ServerHello.parse(message[HEADER_SIZE:])
@@ -97,21 +154,45 @@ class TlsClient(Handshake):
         if hello.is_hello_retry_request:
             self._retry(hello, suite, message)
             return
-        reject_unsolicited(hello.extensions, self._hello.extensions)
+        reject_unsolicited(hello.extensions, self._offered)
+        psk = self._selected_psk(hello, suite)
         if ExtensionType.KEY_SHARE not in hello.extensions:
-            raise crypto_error(Alert.MISSING_EXTENSION, "ServerHello without key_share")
-        group, server_share = parse_share(hello.extensions[ExtensionType.KEY_SHARE])
-        if group != self._share.group:
-            raise crypto_error(Alert.ILLEGAL_PARAMETER, f"the server chose group {group:#06x}, which has no share")
+            # Without a pre-shared key it is missing; with one it is a mode that was not offered (RFC 9846 §4.3.11).
+            alert = Alert.MISSING_EXTENSION if psk is None else Alert.ILLEGAL_PARAMETER
+            raise crypto_error(alert, "ServerHello without key_share")
+        self._group, server_share = parse_share(hello.extensions[ExtensionType.KEY_SHARE])
+        if self._group not in self._shares:
+            reason = f"the server chose group {self._group:#06x}, which has no share"
+            raise crypto_error(Alert.ILLEGAL_PARAMETER, reason)
         if self._schedule is None:
             self._schedule = KeySchedule(suite)
             self._schedule.update(self._first_flight)
+        self._schedule.use_psk(psk)
         self._schedule.update(message)
-        secrets = self._schedule.handshake_traffic_secrets(self._share.shared_secret(server_share))
+        secrets = self._schedule.handshake_traffic_secrets(self._shares[self._group].shared_secret(server_share))
         self._handshake_secrets = secrets
         self._read_from(EncryptionLevel.HANDSHAKE)
         self._events.append(KeysReady(EncryptionLevel.HANDSHAKE, suite, secrets.client, secrets.server))
         self._state = State.WAIT_EE
+
+    @property
+    def _offered(self) -> set[int]:
+        """The extensions of the last ClientHello."""
+        return {*self._hello.extensions, *([ExtensionType.PRE_SHARED_KEY] if self._session is not None else [])}
+
+    def _selected_psk(self, hello: ServerHello, suite: CipherSuite) -> bytes | None:
+        """The pre-shared key if the server takes it (RFC 9846 §4.3.11)."""
+        selected = hello.extensions.get(ExtensionType.PRE_SHARED_KEY)
+        if selected is None or self._session is None:
+            return None
+        if parse_number(selected, "pre_shared_key") != 0:
+            raise crypto_error(Alert.ILLEGAL_PARAMETER, "the server selected a pre-shared key that was not offered")
+        if suite.hash_name != self._session.hash_name:
+            raise crypto_error(Alert.ILLEGAL_PARAMETER, "the cipher suite does not go with the pre-shared key")
+        self._resumed = True
+        self._peer_chain = self._session.peer_chain
+        self._identity = self._session.identity
+        return self._session.psk
 
     def _check_server_hello(self, hello: ServerHello) -> CipherSuite:
         """What holds for ServerHello and HelloRetryRequest alike, the version first (RFC 9846 §4.2.3, §4.3.1)."""
@@ -141,26 +222,36 @@ class TlsClient(Handshake):
         if self._retried:
             raise crypto_error(Alert.UNEXPECTED_MESSAGE, "a second HelloRetryRequest")
         self._retried = True
-        reject_unsolicited(hello.extensions, {*self._hello.extensions, ExtensionType.COOKIE})
+        reject_unsolicited(hello.extensions, {*self._offered, ExtensionType.COOKIE})
         extensions = dict(self._hello.extensions)
         if (selected := hello.extensions.get(ExtensionType.KEY_SHARE)) is not None:
             group = parse_number(selected, "key_share")
-            if group not in self._context.groups or group == self._share.group:
+            if group not in self._context.groups or group in self._shares:
                 raise crypto_error(Alert.ILLEGAL_PARAMETER, f"HelloRetryRequest for group {group:#06x}")
-            self._share = GROUPS[group].offer(self._random)
-            extensions[ExtensionType.KEY_SHARE] = encode_client_shares([(group, self._share.public)])
+            self._shares = {group: GROUPS[group].offer(self._random)}
+            extensions[ExtensionType.KEY_SHARE] = self._encode_shares()
         if (cookie := hello.extensions.get(ExtensionType.COOKIE)) is not None:
             extensions[ExtensionType.COOKIE] = parse_cookie(cookie)
         if extensions == self._hello.extensions:
             raise crypto_error(Alert.ILLEGAL_PARAMETER, "HelloRetryRequest asks for no change")
+        if extensions.pop(ExtensionType.EARLY_DATA, None) is not None:  # RFC 9846 §4.3.10
+            self._events.append(EarlyDataDecided(False))
         self._hello = self._hello._replace(extensions=extensions)
-        encoded = self._hello.encode()
         self._schedule = KeySchedule(suite)
         self._schedule.update(self._first_flight)
         self._schedule.replace_by_message_hash()
         self._schedule.update(message)
+        encoded = self._encode_second_hello(self._schedule)
         self._schedule.update(encoded)
         self._send(EncryptionLevel.INITIAL, encoded)
+
+    def _encode_second_hello(self, schedule: KeySchedule) -> bytes:
+        if self._session is not None and self._session.hash_name != schedule.suite.hash_name:
+            self._session = None  # it cannot be used with this cipher suite (RFC 9846 §4.2.2)
+        if self._session is None:
+            return self._hello.encode()
+        schedule.use_psk(self._session.psk)
+        return encode_with_psk(self._hello, self._session, self._now(), schedule)
 
     def _on_encrypted_extensions(self, message: bytes) -> None:
         extensions = EncryptedExtensions.parse(message[HEADER_SIZE:]).extensions
@@ -175,9 +266,30 @@ class TlsClient(Handshake):
         transport_parameters = extensions.get(ExtensionType.QUIC_TRANSPORT_PARAMETERS)
         if transport_parameters is None:
             raise crypto_error(Alert.MISSING_EXTENSION, "the server sent no QUIC transport parameters")
+        self._server_parameters = transport_parameters
+        self._decide_early_data(extensions.get(ExtensionType.EARLY_DATA))
         self._established.update(message)
         self._events.append(PeerTransportParameters(transport_parameters))
-        self._state = State.WAIT_CERT_CR
+        # A resumed server is who it was: it shows no certificate, and asks for none (RFC 9846 §4.4.2, §4.5.1).
+        self._state = State.WAIT_FINISHED if self._resumed else State.WAIT_CERT_CR
+
+    def _decide_early_data(self, extension: bytes | None) -> None:
+        """What the server made of the offer of early data, if there was one (RFC 9846 §4.3.10)."""
+        if ExtensionType.EARLY_DATA not in self._hello.extensions:
+            return
+        if extension is not None:
+            if extension:
+                raise crypto_error(Alert.DECODE_ERROR, "the server's early_data is not empty")
+            session = self._session
+            suite = self._established.suite.code
+            if (
+                session is None
+                or not self._resumed
+                or (session.cipher_suite, session.alpn_protocol) != (suite, self._alpn_protocol)
+            ):
+                raise crypto_error(Alert.ILLEGAL_PARAMETER, "early data accepted for something else than the session")
+            self._early_data_accepted = True
+        self._events.append(EarlyDataDecided(self._early_data_accepted))
 
     def _selected_protocol(self, extension: bytes | None) -> str:
         """The application protocol that the server chose (RFC 7301 §3.2, RFC 9001 §8.1)."""
@@ -197,7 +309,7 @@ class TlsClient(Handshake):
             raise crypto_error(Alert.MISSING_EXTENSION, "CertificateRequest without signature_algorithms")
         parse_u16_list(schemes, "signature_algorithms")
         self._established.update(message)
-        self._certificate_requested = True
+        self._certificate_request = request
         self._state = State.WAIT_CERT
 
     def _on_certificate(self, message: bytes) -> None:
@@ -214,7 +326,7 @@ class TlsClient(Handshake):
             self._peer_key = authenticated_key(chain, server_name, trust_store, self._context.clock())
         else:
             self._peer_key = public_key(parse_certificate(chain[0]))
-        self._peer_certificate = chain[0]
+        self._peer_chain = chain
         self._established.update(message)
         self._state = State.WAIT_CV
 
@@ -231,34 +343,69 @@ class TlsClient(Handshake):
         schedule.update(message)
         secrets = schedule.application_traffic_secrets()
         self._read_from(EncryptionLevel.ONE_RTT)
-        flight = b""
-        if self._certificate_requested:  # there is none to show, and saying so is not optional (RFC 9846 §4.5.1)
-            flight = Certificate(b"", ()).encode()
-            schedule.update(flight)
-        flight += Finished(schedule.verify_data(self._handshake_secrets.client)).encode()
-        self._send(EncryptionLevel.HANDSHAKE, flight)
+        flight = b"" if self._certificate_request is None else self._authenticate(self._certificate_request)
+        finished = Finished(schedule.verify_data(self._handshake_secrets.client)).encode()
+        schedule.update(finished)
+        self._send(EncryptionLevel.HANDSHAKE, flight + finished)
         self._events.append(KeysReady(EncryptionLevel.ONE_RTT, schedule.suite, secrets.client, secrets.server))
         self._events.append(
             HandshakeComplete(
                 alpn_protocol=self._alpn_protocol,
                 cipher_suite=schedule.suite,
-                group=self._share.group,
-                peer_certificate=self._peer_certificate,
+                group=self._group,
+                peer_certificate=self._peer_chain[0],
                 server_name=None if self._server_name is None else self._server_name.sni,
+                resumed=self._resumed,
+                early_data_accepted=self._early_data_accepted,
             )
         )
         self._state = State.CONNECTED
 
+    def _authenticate(self, request: CertificateRequest) -> bytes:
+        """The client's Certificate, and CertificateVerify if it has one that the server can use (RFC 9846 §4.5.1)."""
+        schedule, credential = self._established, self._context.credential
+        accepted = parse_u16_list(request.extensions[ExtensionType.SIGNATURE_ALGORITHMS], "signature_algorithms")
+        schemes = [] if credential is None else [scheme for scheme in credential.schemes if scheme in accepted]
+        if credential is None or not schemes:  # to say that there is none to show is not optional
+            self._identity = identity_of(None)
+            flight = Certificate(b"", ()).encode()
+            schedule.update(flight)
+            return flight
+        self._identity = identity_of(credential.chain[0])
+        schedule.update(credential.certificate_message)
+        content = certificate_verify_content(CLIENT_CONTEXT, schedule.transcript_hash())
+        verify = CertificateVerify(schemes[0], credential.sign(schemes[0], content)).encode()
+        schedule.update(verify)
+        return credential.certificate_message + verify
+
     def _on_new_session_ticket(self, message: bytes) -> None:
-        """A client that does not resume ignores tickets (RFC 9846 §4.7.1), once they are well-formed."""
         ticket = NewSessionTicket.parse(message[HEADER_SIZE:])
         early_data = ticket.extensions.get(ExtensionType.EARLY_DATA)
-        if early_data is None:
-            return
-        if len(early_data) != 4:
-            raise crypto_error(Alert.DECODE_ERROR, "a ticket's early_data has the wrong length")
-        if int.from_bytes(early_data) != _MAX_EARLY_DATA_SIZE:
-            raise protocol_violation("a ticket's max_early_data_size is not 0xffffffff")  # RFC 9001 §4.6.1
+        if early_data is not None:
+            if len(early_data) != 4:
+                raise crypto_error(Alert.DECODE_ERROR, "a ticket's early_data has the wrong length")
+            if int.from_bytes(early_data) != MAX_EARLY_DATA_SIZE:
+                raise protocol_violation("a ticket's max_early_data_size is not 0xffffffff")  # RFC 9001 §4.6.1
+        if ticket.lifetime:  # if not, it is to be thrown away at once (RFC 9846 §4.7.1)
+            self._events.append(SessionTicket(self._session_of(ticket, early_data is not None)))
+
+    def _session_of(self, ticket: NewSessionTicket, early_data: bool) -> Session:
+        schedule = self._established
+        return Session(
+            ticket=ticket.ticket,
+            psk=resumption_psk(schedule.suite, schedule.resumption_secret(), ticket.nonce),
+            cipher_suite=schedule.suite.code,
+            issued_at=self._now(),
+            lifetime=ticket.lifetime,
+            age_add=ticket.age_add,
+            server_name=None if self._server_name is None else self._server_name.text,
+            alpn_protocol=self._alpn_protocol,
+            early_data=early_data,
+            transport_parameters=self._server_parameters,
+            version=self.version,
+            peer_chain=self._peer_chain,
+            identity=self._identity,
+        )
 
     def _on_late_certificate_request(self, message: bytes) -> None:
         raise protocol_violation("post-handshake CertificateRequest")  # RFC 9001 §4.4

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
 from quicmini.crypto.keys import CIPHER_SUITES
+from quicmini.crypto.tokens import TicketKeys
 from quicmini.tls.certificates import Credential, TrustStore
 from quicmini.tls.codec import encode_u16_list
 from quicmini.tls.codes import TLS_1_3, ExtensionType, NamedGroup
 from quicmini.tls.extensions import Extensions, encode_protocols
 from quicmini.tls.groups import GROUPS
+from quicmini.tls.psk import ONLY_WITH_KEY_SHARES
+from quicmini.tls.replay import ReplayGuard
 from quicmini.tls.signatures import OFFERED_SCHEMES
 
 __all__ = ["ClientContext", "ServerContext"]
@@ -56,11 +59,18 @@ class ClientContext(_Context):
     """For connections to any number of servers.
 
     trust_store: whom to believe; None: any certificate will do (its signature is verified all the same).
-    clock: the time that certificates' validity is compared with, an aware datetime; called once for each handshake.
+    clock: the time that certificates' validity and tickets' ages are compared with, an aware datetime.
+    credential: whom to be for servers that ask for a certificate; None: nobody.
     """
 
     trust_store: TrustStore | None
     clock: Callable[[], datetime]
+    credential: Credential | None = None
+
+    @property
+    def groups_with_shares(self) -> tuple[int, ...]:
+        """The groups that a ClientHello brings a key share for; a server that wants another asks for it."""
+        return self.groups[:1]
 
     @cached_property
     def hello_extensions(self) -> Extensions:
@@ -70,11 +80,38 @@ class ClientContext(_Context):
             ExtensionType.SUPPORTED_GROUPS: encode_u16_list(2, self.groups),
             ExtensionType.SIGNATURE_ALGORITHMS: encode_u16_list(2, OFFERED_SCHEMES),
             ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION: encode_protocols(self.protocols),
+            ExtensionType.PSK_KEY_EXCHANGE_MODES: ONLY_WITH_KEY_SHARES,
         }
+
+
+def _no_clock() -> datetime:
+    raise RuntimeError("this context has no clock")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerContext(_Context):
-    """For any number of clients."""
+    """For any number of clients.
+
+    ticket_keys: what session tickets are sealed with; None: no resumption. session_tickets: how many each client gets.
+    early_data: whether a client that resumes may send 0-RTT data, which somebody may replay (RFC 9001 §9.2).
+    replay_guard: recognises such replays. client_trust_store: ask each client for a certificate, and believe only
+    these authorities; None: clients may be anybody. clock: as a client's; needed for tickets and for clients'
+    certificates (ValueError without it).
+    """
 
     credential: Credential
+    ticket_keys: TicketKeys | None = None
+    session_tickets: int = 1
+    early_data: bool = False
+    replay_guard: ReplayGuard = field(default_factory=ReplayGuard)
+    client_trust_store: TrustStore | None = None
+    clock: Callable[[], datetime] = _no_clock
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.clock is _no_clock and (self.ticket_keys is not None or self.client_trust_store is not None):
+            raise ValueError("session tickets and client certificates need a clock")
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self.clock().timestamp()

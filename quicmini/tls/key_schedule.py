@@ -59,6 +59,9 @@ class KeySchedule:
         update(… server Finished), application_traffic_secrets(), exporter_secret(),
         update(… client Finished), resumption_secret()
 
+    With a pre-shared key there are two more: binder(ClientHello without its binders) before the ClientHello, and
+    early_traffic_secret() after it.
+
     secret: the stage's secret, Early, Handshake or Main; salt: what the next stage is extracted with.
     """
 
@@ -66,11 +69,15 @@ class KeySchedule:
         self.suite = suite
         self._hash_name = suite.hash_name
         self._transcript = hashlib.new(suite.hash_name)
+        self.use_psk(psk)
+
+    def use_psk(self, psk: bytes | None) -> None:
+        """Begin with this pre-shared key, or with none: known at the latest when the server has chosen."""
         if psk is None:
-            self.secret, self.salt = _early_secret_without_psk(suite.hash_name)
+            self.secret, self.salt = _early_secret_without_psk(self._hash_name)
         else:
-            self.secret = hkdf_extract(suite.hash_name, b"", psk)
-            self.salt = _derived(suite.hash_name, self.secret)
+            self.secret = hkdf_extract(self._hash_name, b"", psk)
+            self.salt = _derived(self._hash_name, self.secret)
 
     def update(self, message: bytes) -> None:
         """Append a whole handshake message, header included, to the transcript."""
@@ -94,6 +101,18 @@ class KeySchedule:
     def _advance(self, input_keying_material: bytes) -> None:
         self.secret = hkdf_extract(self._hash_name, self.salt, input_keying_material)
 
+    def binder(self, truncated_hello: bytes) -> bytes:
+        """The proof that the client has this PSK (RFC 9846 §4.3.11.2); the transcript ends before its hello."""
+        transcript = self._transcript.copy()
+        transcript.update(truncated_hello)
+        empty, hash_length = _empty_hash(self._hash_name), self.suite.hash_length
+        binder_key = hkdf_expand_label(self._hash_name, self.secret, "res binder", empty, hash_length)
+        return self._finished_mac(binder_key, transcript.digest())
+
+    def early_traffic_secret(self) -> bytes:
+        """The secret of 0-RTT packets; the transcript ends with the first ClientHello."""
+        return self.derive_secret("c e traffic")
+
     def handshake_traffic_secrets(self, shared_secret: bytes) -> TrafficSecrets:
         """Enter the handshake stage; the transcript ends with ServerHello."""
         self._advance(shared_secret)
@@ -115,8 +134,11 @@ class KeySchedule:
 
     def verify_data(self, base_key: bytes) -> bytes:
         """What a Finished holds at this point of the transcript; base_key: its sender's handshake traffic secret."""
+        return self._finished_mac(base_key, self._transcript.digest())
+
+    def _finished_mac(self, base_key: bytes, transcript_hash: bytes) -> bytes:
         finished_key = hkdf_expand_label(self._hash_name, base_key, "finished", b"", self.suite.hash_length)
-        return hmac.digest(finished_key, self._transcript.digest(), self._hash_name)
+        return hmac.digest(finished_key, transcript_hash, self._hash_name)
 
 
 def certificate_verify_content(context: str, transcript_hash: bytes) -> bytes:

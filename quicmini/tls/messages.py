@@ -16,6 +16,7 @@ from quicmini.tls.extensions import Extensions, Place, encode_extensions, parse_
 __all__ = [
     "HEADER_SIZE",
     "HELLO_RETRY_REQUEST_RANDOM",
+    "MAX_EARLY_DATA_SIZE",
     "Certificate",
     "CertificateEntry",
     "CertificateRequest",
@@ -37,6 +38,9 @@ MAX_CERTIFICATES = 32
 
 # The Random that makes a ServerHello a HelloRetryRequest: SHA-256 of "HelloRetryRequest" (RFC 9846 §4.2.3).
 HELLO_RETRY_REQUEST_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+
+# The only max_early_data_size that a ticket may have in QUIC: flow control is the limit (RFC 9001 §4.6.1).
+MAX_EARLY_DATA_SIZE = 0xFFFFFFFF
 
 
 def encode_message(message_type: HandshakeType, body: bytes) -> bytes:

@@ -30,7 +30,15 @@ from quicmini.tls.certificates import UNREADABLE, TrustStore
 from quicmini.tls.chain_cache import Period
 from quicmini.tls.codes import Alert
 
-__all__ = ["ServerName", "authenticated_key", "parse_certificate", "parse_server_name", "public_key", "verify_chain"]
+__all__ = [
+    "ServerName",
+    "authenticated_client_key",
+    "authenticated_key",
+    "parse_certificate",
+    "parse_server_name",
+    "public_key",
+    "verify_chain",
+]
 
 SHOWN_NAMES = 3  # how many of a certificate's names an error lists
 
@@ -100,35 +108,54 @@ def _check_key_usage(_policy: Policy, _certificate: x509.Certificate, usage: x50
 _CA_POLICY = ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _check_key_usage)
 _LEAF_POLICY = ExtensionPolicy.webpki_defaults_ee()
 
+# A client's name is not looked at: it may be in the subject alone.
+_CLIENT_POLICY = _LEAF_POLICY.may_be_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
+
 
 def authenticated_key(chain: tuple[bytes, ...], name: ServerName, trust: TrustStore, now: datetime) -> PublicKeyTypes:
     """The public key of the server that shows this chain (DER, its own certificate first), if the chain is good.
 
     Raises HandshakeError naming the check that failed. now: an aware datetime.
     """
-    key = trust.verified.key_of(chain, name.text, now)
+    return _authenticated_key(chain, name, trust, now)
+
+
+def authenticated_client_key(chain: tuple[bytes, ...], trust: TrustStore, now: datetime) -> PublicKeyTypes:
+    """The same of a client, which may have any name. certificate_required if there is no chain at all."""
+    if not chain:
+        raise crypto_error(Alert.CERTIFICATE_REQUIRED, "the client has no certificate")
+    return _authenticated_key(chain, None, trust, now)
+
+
+def _authenticated_key(
+    chain: tuple[bytes, ...], name: ServerName | None, trust: TrustStore, now: datetime
+) -> PublicKeyTypes:
+    cached_name = "" if name is None else name.text  # no server is called ""
+    key = trust.verified.key_of(chain, cached_name, now)
     if key is None:
         certificates = [parse_certificate(encoded) for encoded in chain]
         period = verify_chain(certificates, chain[0], name, trust, now)
         key = public_key(certificates[0])
-        trust.verified.add(chain, name.text, period, key)
+        trust.verified.add(chain, cached_name, period, key)
     return key
 
 
 def verify_chain(
-    chain: list[x509.Certificate], encoded_leaf: bytes, name: ServerName, trust: TrustStore, now: datetime
+    chain: list[x509.Certificate], encoded_leaf: bytes, name: ServerName | None, trust: TrustStore, now: datetime
 ) -> Period:
-    """Check a server's chain, its own certificate first. Raises HandshakeError naming the check that failed.
+    """Check a peer's chain, its own certificate first. Raises HandshakeError naming the check that failed.
 
-    now: an aware datetime, compared with the validity periods. The result says when the same check would pass again:
-    while all certificates of the path that was found, the trusted one included, are valid.
+    name: the server's; None: the chain of a client. now: an aware datetime, compared with the validity periods. The
+    result says when the same check would pass again: while all certificates of the path that was found, the trusted
+    one included, are valid.
     """
     try:
         if encoded_leaf in trust.encoded:
             # The user named this very certificate: there is no path to validate. (The library refuses it as a leaf if
             # it says CA:TRUE, which is what `openssl req -x509` writes, and as a root if it says CA:FALSE.)
             _check_validity(chain[0], now)
-            _check_name(chain[0], name, trusted_directly=True)
+            if name is not None:
+                _check_name(chain[0], name, trusted_directly=True)
             path = chain[:1]
         else:
             path = _validate_path(chain, name, trust, now)
@@ -141,12 +168,16 @@ def verify_chain(
 
 
 def _validate_path(
-    chain: list[x509.Certificate], name: ServerName, trust: TrustStore, now: datetime
+    chain: list[x509.Certificate], name: ServerName | None, trust: TrustStore, now: datetime
 ) -> list[x509.Certificate]:
-    """The certificates from the server's own to a trusted one."""
+    """The certificates from the peer's own to a trusted one."""
     builder = PolicyBuilder().store(trust.store).time(now)
-    builder = builder.extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)
+    builder = builder.extension_policies(
+        ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY if name is not None else _CLIENT_POLICY
+    )
     try:
+        if name is None:
+            return builder.build_client_verifier().verify(chain[0], chain[1:]).chain
         # ValueError: a name that the library does not take for one, such as one with an underscore.
         return builder.build_server_verifier(name.subject).verify(chain[0], chain[1:])
     except (VerificationError, ValueError) as error:
@@ -154,7 +185,8 @@ def _validate_path(
         for certificate in chain:
             _check_validity(certificate, now)
         _check_issuers(chain, trust)
-        _check_name(chain[0], name, trusted_directly=False)
+        if name is not None:
+            _check_name(chain[0], name, trusted_directly=False)
         raise _failure(Alert.BAD_CERTIFICATE, str(error).partition(" (encountered")[0]) from None
 
 

@@ -9,12 +9,13 @@ from functools import cache
 from typing import Any
 
 from quicmini.crypto.keys import CIPHER_SUITES, EncryptionLevel
+from quicmini.crypto.tokens import TicketKeys
 from quicmini.errors import HandshakeError, TransportError
 from quicmini.tls.certificates import Credential, TrustStore
 from quicmini.tls.client import TlsClient
 from quicmini.tls.codes import TLS_1_3, ExtensionType
 from quicmini.tls.context import ClientContext, ServerContext
-from quicmini.tls.events import CryptoData, TlsEvent
+from quicmini.tls.events import CryptoData, SessionTicket, TlsEvent
 from quicmini.tls.extensions import encode_protocols, encode_share, parse_client_shares
 from quicmini.tls.groups import GROUPS
 from quicmini.tls.key_schedule import SERVER_CONTEXT, KeySchedule, TrafficSecrets, certificate_verify_content
@@ -27,6 +28,7 @@ from quicmini.tls.messages import (
     ServerHello,
 )
 from quicmini.tls.server import TlsServer
+from quicmini.tls.session import Session
 from tests.tls.certs import make
 
 INITIAL, HANDSHAKE, ONE_RTT = EncryptionLevel.INITIAL, EncryptionLevel.HANDSHAKE, EncryptionLevel.ONE_RTT
@@ -68,12 +70,30 @@ def server_context(kind: str = "ecdsa", **changes: Any) -> ServerContext:
     return ServerContext(**{"alpn_protocols": ("h3", "chat"), "credential": credential(kind), **changes})
 
 
-def make_client(context: ClientContext | None = None, server_name: str | None = "localhost") -> TlsClient:
-    return TlsClient(context or client_context(), server_name, CLIENT_PARAMETERS, counting_random("client"))
+def ticket_context(kind: str = "ecdsa", **changes: Any) -> ServerContext:
+    """A server's context that hands out tickets."""
+    return server_context(kind, **{"ticket_keys": TicketKeys(counting_random("keys")), "clock": now, **changes})
 
 
-def make_server(context: ServerContext | None = None) -> TlsServer:
-    return TlsServer(context or server_context(), SERVER_PARAMETERS, counting_random("server"))
+def make_client(
+    context: ClientContext | None = None, server_name: str | None = "localhost", **settings: Any
+) -> TlsClient:
+    return TlsClient(context or client_context(), server_name, CLIENT_PARAMETERS, counting_random("client"), **settings)
+
+
+def make_server(context: ServerContext | None = None, **settings: Any) -> TlsServer:
+    return TlsServer(context or server_context(), SERVER_PARAMETERS, counting_random("server"), **settings)
+
+
+def sessions(events: list[TlsEvent]) -> list[Session]:
+    """The sessions that a client got tickets for."""
+    return [event.session for event in events if isinstance(event, SessionTicket)]
+
+
+def first_session(server: ServerContext, client: ClientContext | None = None, **settings: Any) -> Session:
+    """Connect, and keep the session. settings: of the server."""
+    events, _ = shake_hands(make_client(client), make_server(server, **settings))
+    return sessions(events)[0]
 
 
 def crypto_data(events: list[TlsEvent], level: EncryptionLevel) -> bytes:

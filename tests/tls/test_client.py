@@ -13,7 +13,7 @@ from quicmini.errors import TransportErrorCode
 from quicmini.tls.certificates import Credential, TrustStore
 from quicmini.tls.client import TlsClient
 from quicmini.tls.codes import Alert, ExtensionType, NamedGroup
-from quicmini.tls.events import HandshakeComplete
+from quicmini.tls.events import HandshakeComplete, SessionTicket
 from quicmini.tls.extensions import encode_protocols, encode_share, parse_client_shares
 from quicmini.tls.messages import (
     Certificate,
@@ -31,6 +31,7 @@ from tests.tls.peers import (
     HANDSHAKE,
     INITIAL,
     ONE_RTT,
+    SERVER_PARAMETERS,
     ScriptedServer,
     alert_of,
     client_context,
@@ -67,6 +68,7 @@ def test_the_hello() -> None:
         E.SUPPORTED_GROUPS,
         E.SIGNATURE_ALGORITHMS,
         E.APPLICATION_LAYER_PROTOCOL_NEGOTIATION,
+        E.PSK_KEY_EXCHANGE_MODES,
         E.KEY_SHARE,
         E.QUIC_TRANSPORT_PARAMETERS,
         E.SERVER_NAME,
@@ -380,11 +382,29 @@ def connected() -> TlsClient:
 TICKET = NewSessionTicket(7200, 1, b"\0", b"ticket", {})
 
 
-@pytest.mark.parametrize("early_data", [{}, {E.EARLY_DATA: b"\xff" * 4}, {GREASE: b"anything"}])
-def test_tickets_are_ignored(early_data: dict[int, bytes]) -> None:
+@pytest.mark.parametrize("extensions", [{}, {E.EARLY_DATA: b"\xff" * 4}, {GREASE: b"anything"}])
+def test_a_ticket_makes_a_session(extensions: dict[int, bytes]) -> None:
     client = connected()
-    for _ in range(3):
-        client.receive(ONE_RTT, TICKET._replace(extensions=early_data).encode())
+    client.receive(ONE_RTT, TICKET._replace(extensions=extensions).encode())
+    (event,) = client.events()
+    assert isinstance(event, SessionTicket)
+    session = event.session
+    assert (session.ticket, session.lifetime, session.age_add) == (b"ticket", 7200, 1)
+    assert session.early_data == (E.EARLY_DATA in extensions)
+    assert (session.server_name, session.alpn_protocol, session.version) == ("localhost", "h3", 1)
+    assert (session.transport_parameters, session.peer_chain) == (SERVER_PARAMETERS, credential("ecdsa").chain)
+
+
+def test_each_ticket_has_a_key_of_its_own() -> None:
+    client = connected()
+    for nonce in (b"\0", b"\1", b""):
+        client.receive(ONE_RTT, TICKET._replace(nonce=nonce).encode())
+    assert len({event.session.psk for event in client.events() if isinstance(event, SessionTicket)}) == 3
+
+
+def test_a_ticket_without_a_lifetime_is_thrown_away() -> None:
+    client = connected()
+    client.receive(ONE_RTT, TICKET._replace(lifetime=0).encode())
     assert client.events() == []
 
 

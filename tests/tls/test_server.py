@@ -18,6 +18,7 @@ from quicmini.tls.messages import (
     Finished,
     ServerHello,
 )
+from quicmini.tls.psk import OfferedPsks, PskIdentity
 from tests.tls.peers import (
     HANDSHAKE,
     INITIAL,
@@ -38,6 +39,7 @@ from tests.tls.test_client import changed
 E = ExtensionType
 GREASE = 0x5A5A
 HELLO = ClientHello.parse(started(make_client())[4:])
+UNKNOWN_PSK = OfferedPsks((PskIdentity(b"a PSK that nobody here knows", 0),), (bytes(32),)).encode()
 SHARE = parse_client_shares(HELLO.extensions[E.KEY_SHARE])[29]
 
 
@@ -123,8 +125,12 @@ EXTENSIONS: dict[str, tuple[dict[int, bytes | None], Alert]] = {
     ),
     "malformed application protocols": ({E.APPLICATION_LAYER_PROTOCOL_NEGOTIATION: b"\0\0"}, Alert.DECODE_ERROR),
     "malformed server name": ({E.SERVER_NAME: b""}, Alert.DECODE_ERROR),
-    "a PSK without its modes": ({E.PRE_SHARED_KEY: b""}, Alert.MISSING_EXTENSION),
-    "a PSK that is not the last": ({E.PRE_SHARED_KEY: b"", E.PSK_KEY_EXCHANGE_MODES: b""}, Alert.ILLEGAL_PARAMETER),
+    "a PSK without its modes": ({E.PSK_KEY_EXCHANGE_MODES: None, E.PRE_SHARED_KEY: b""}, Alert.MISSING_EXTENSION),
+    "a PSK that is not the last": ({E.PRE_SHARED_KEY: b"", GREASE: b""}, Alert.ILLEGAL_PARAMETER),
+    "malformed modes of PSKs": ({E.PSK_KEY_EXCHANGE_MODES: b"\0"}, Alert.DECODE_ERROR),
+    "a malformed PSK": ({E.PRE_SHARED_KEY: b"\0"}, Alert.DECODE_ERROR),
+    "early data without a PSK": ({E.EARLY_DATA: b""}, Alert.ILLEGAL_PARAMETER),
+    "early data that is not empty": ({E.EARLY_DATA: b"\0", E.PRE_SHARED_KEY: UNKNOWN_PSK}, Alert.DECODE_ERROR),
     "an extension of another message": ({E.OID_FILTERS: b""}, Alert.ILLEGAL_PARAMETER),
 }
 
@@ -154,7 +160,7 @@ def test_what_is_not_known_is_passed_over() -> None:
             E.COOKIE: b"\0\1x",
             E.PSK_KEY_EXCHANGE_MODES: b"\1\1",
             0x1A1A: b"\0",
-            E.PRE_SHARED_KEY: b"a PSK that nobody here knows",
+            E.PRE_SHARED_KEY: UNKNOWN_PSK,
         },
     )
     server = make_server()
