@@ -71,7 +71,7 @@ class FrameHandlers:
             core.give_back_lost(lost)
 
     def crypto(self, frame: Crypto, space: Space, now: float) -> None:
-        self._handshake.on_crypto(space.number, frame, now)
+        self._handshake.on_crypto(space.number, frame, self._core.now)
 
     def new_token(self, frame: NewToken, space: Space, now: float) -> None:
         """A token for a later connection (RFC 9000 §8.1.3): whoever opens it keeps it until then."""
@@ -96,7 +96,7 @@ class FrameHandlers:
         raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "an answer to no PATH_CHALLENGE", 0x1B)
 
     def connection_close(self, frame: ConnectionClose, space: Space, now: float) -> None:
-        self._core.drain(error_of(frame), now)
+        self._core.drain(error_of(frame), self._core.now)
 
     def handshake_done(self, frame: HandshakeDone, space: Space, now: float) -> None:
         if not self._core.is_client:

@@ -68,7 +68,7 @@ class Receiver:
         self._core = core
         self._handshake = handshake
         self._handlers = FrameHandlers(core, handshake)
-        self._undecryptable: list[bytes] = []
+        self._undecryptable: list[tuple[bytes, float]] = []  # and when they came
 
     def receive_datagrams(self, datagrams: list[bytes], source: Address, now: float) -> None:
         """Process all that has arrived before anything is decided about answers."""
@@ -89,7 +89,7 @@ class Receiver:
         try:
             self._receive_all(datagrams, now)
             if self._undecryptable:
-                self._try_again(now)
+                self._try_again()
             if core.stats.packets_received > packets_before:
                 core.idle.on_packet_received(now)
         except TransportError as error:
@@ -104,14 +104,20 @@ class Receiver:
         if short:
             self._receive_short(short, now)
 
-    def _try_again(self, now: float) -> None:
-        """Packets that came before their keys: those whose keys are still missing are put aside once more."""
-        waiting, self._undecryptable = self._undecryptable, []
-        self._receive_all(waiting, now)
+    def _try_again(self) -> None:
+        """Packets that came before their keys: those whose keys are still missing are put aside once more.
 
-    def _put_aside(self, packet: bytes) -> None:
+        Each is taken in as of when it came, so that the peer is told how long it waited (RFC 9000 §13.2.5), and an ACK
+        in it measures the network alone (RFC 9002 §5.3).
+        """
+        waiting, self._undecryptable = self._undecryptable, []
+        for packet, arrived in waiting:
+            if self._core.lifecycle.alive:
+                self._receive_all([packet], arrived)
+
+    def _put_aside(self, packet: bytes, now: float) -> None:
         if len(self._undecryptable) < MAX_UNDECRYPTABLE:
-            self._undecryptable.append(packet)
+            self._undecryptable.append((packet, now))
         else:
             self._core.stats.count_dropped("no keys yet")
 
@@ -160,7 +166,7 @@ class Receiver:
             if space.discarded:
                 core.stats.count_dropped("keys discarded")
             else:
-                self._put_aside(packet)
+                self._put_aside(packet, now)
             return
         try:
             first_byte, truncated, pn_length = space.opener.unmask(packet, pn_offset)
@@ -220,7 +226,7 @@ class Receiver:
         opener = space.opener
         if opener is None or not self._handshake.complete:
             for packet in packets:  # RFC 9001 §5.7: not before the handshake is complete
-                self._put_aside(packet)
+                self._put_aside(packet, now)
             return
         lifecycle, acks, key_phases = core.lifecycle, space.acks, core.key_phases
         settled = key_phases.settled

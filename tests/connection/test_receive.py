@@ -244,6 +244,25 @@ def test_packets_before_their_keys_wait_within_a_bound(server_files: Certificate
     assert pair.server.read_stream(0, 1000) == b"x" * MAX_UNDECRYPTABLE
 
 
+def test_waiting_for_keys_is_a_delay_that_the_ack_tells(server_files: CertificateFiles) -> None:
+    """RFC 9000 §13.2.5: it is large, and not likely to come again, and says nothing about the network."""
+    pair = Pair(server_files)
+    pair.to_server(pair.from_client())
+    pair.to_client(pair.from_server())
+    finished = pair.from_client()
+    pair.to_server([forge(pair.client, Ping().encode())])
+    pair.now += 3.0
+    pair.to_server(finished)
+    space = core_of(pair.client).spaces[PacketNumberSpace.APPLICATION]
+    assert space.opener is not None
+    acks: list[Ack] = []
+    for datagram in pair.from_server():
+        first_byte, truncated, length = space.opener.unmask(datagram, 9)
+        payload = space.opener.open(datagram, 9, first_byte, length, truncated)
+        acks += [frame for frame in parse_frames(payload) if isinstance(frame, Ack)]
+    assert [ack.ack_delay * 8e-6 for ack in acks] == [3.0]
+
+
 def test_a_path_challenge_is_answered(pair: Pair) -> None:
     pair.to_server([forge(pair.client, PathChallenge(b"12345678").encode())])
     space = core_of(pair.client).spaces[PacketNumberSpace.APPLICATION]

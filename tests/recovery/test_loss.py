@@ -53,6 +53,17 @@ class TestRttSamples:
         acknowledge(sender, 1.25, (0, 1))
         assert sender.rtt.latest == 0.25
 
+    def test_no_first_sample_of_a_packet_that_waited_for_its_keys(self) -> None:
+        """The first one is taken as it is: what it says must be about the network (RFC 9002 §5.3)."""
+        sender = recovery(confirmed=False)
+        send(sender, 0, 0.0)
+        send(sender, 1, 3.0)
+        acknowledge(sender, 3.1, (0, 0), delay=3.0)
+        assert sender.rtt.first_sample_at is None
+        assert sender.rtt.smoothed == 0.4
+        acknowledge(sender, 3.2, (0, 1), delay=0.025)
+        assert sender.rtt.smoothed == pytest.approx(0.2)
+
     def test_no_sample_without_a_newly_acknowledged_largest_packet(self) -> None:
         sender = recovery()
         send(sender, 0, 0.0)
