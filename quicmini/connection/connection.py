@@ -103,6 +103,9 @@ class Connection:
         core = self._core
         stats, rtt = core.stats, core.recovery.rtt
         stats.retransmitted_bytes = core.streams.retransmitted_bytes
+        datagrams = core.datagrams
+        stats.datagrams_sent, stats.datagrams_received = datagrams.sent, datagrams.received
+        stats.datagrams_lost, stats.datagrams_dropped = datagrams.lost, datagrams.dropped
         stats.key_updates = core.key_phases.updates
         stats.latest_rtt, stats.smoothed_rtt = rtt.latest, rtt.smoothed
         stats.min_rtt, stats.rttvar = rtt.minimum, rtt.variation
@@ -222,8 +225,25 @@ class Connection:
 
     @property
     def all_acknowledged(self) -> bool:
-        """Whether everything written to streams has arrived."""
-        return self._core.streams.all_acknowledged
+        """Whether everything written to streams has arrived, and every message was sent."""
+        return self._core.streams.all_acknowledged and not self._core.datagrams.queue
+
+    # Datagrams
+
+    def send_datagram(self, data: bytes) -> None:
+        """Send a message, once, as soon as congestion control lets it go (RFC 9221). Raises ValueError for one that is
+        larger than `max_datagram_payload`."""
+        self._raise_if_over()
+        self._core.datagrams.send(data, self._sender.room)
+
+    def receive_datagram(self) -> bytes | None:
+        """The next message of the peer, None while there is none. Works after the end, too."""
+        return self._core.datagrams.receive()
+
+    @property
+    def max_datagram_payload(self) -> int:
+        """Bytes of the largest message that `send_datagram` takes at present; 0: none, the peer does not want any."""
+        return self._core.datagrams.largest(self._sender.room)
 
     # Keys
 

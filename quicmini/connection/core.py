@@ -11,6 +11,7 @@ from collections import deque
 from quicmini.config import Config
 from quicmini.connection.address_tokens import AddressTokens
 from quicmini.connection.cids import LocalCids, RemoteCids
+from quicmini.connection.datagrams import Datagrams
 from quicmini.connection.events import Event
 from quicmini.connection.key_update import KeyPhases
 from quicmini.connection.lifecycle import Lifecycle
@@ -40,6 +41,7 @@ class Core:
 
     __slots__ = (
         "created",
+        "datagrams",
         "events",
         "idle",
         "initial_cid",
@@ -101,6 +103,7 @@ class Core:
         self.idle = IdleTimer(config.idle_timeout, config.keep_alive_interval, now)
         self.stats = ConnectionStats()
         self.events: deque[Event] = deque()
+        self.datagrams = Datagrams(config.max_datagram_frame_size, self.events)
 
     @property
     def in_handshake(self) -> bool:

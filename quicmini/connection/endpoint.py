@@ -82,6 +82,7 @@ class Endpoint:
             config.max_stream_data,
             config.max_streams_bidi,
             config.max_streams_uni,
+            config.max_datagram_frame_size,
         )
         # Keys are bytes, whose hash a peer cannot predict.
         self._connections: dict[bytes, Connection] = {}
@@ -238,7 +239,12 @@ class Endpoint:
 
 @lru_cache(maxsize=CACHED_LIMITS)
 def _limits(
-    idle_timeout: float, max_data: int, max_stream_data: int, max_streams_bidi: int, max_streams_uni: int
+    idle_timeout: float,
+    max_data: int,
+    max_stream_data: int,
+    max_streams_bidi: int,
+    max_streams_uni: int,
+    max_datagram_frame_size: int,
 ) -> tuple[TransportParameters, bytes]:
     """What this side announces on each connection (RFC 9000 §18.2), and the same encoded; the IDs are still to come."""
     limits = TransportParameters(
@@ -249,6 +255,7 @@ def _limits(
         initial_max_stream_data_uni=max_stream_data,
         initial_max_streams_bidi=max_streams_bidi,
         initial_max_streams_uni=max_streams_uni,
+        max_datagram_frame_size=max_datagram_frame_size,
         active_connection_id_limit=ACTIVE_CONNECTION_ID_LIMIT,
     )
     return limits, limits.encode()

@@ -15,6 +15,7 @@ from quicmini.streams.events import (
 
 __all__ = [
     "ConnectionTerminated",
+    "DatagramReceived",
     "Event",
     "HandshakeCompleted",
     "NewTokenReceived",
@@ -39,6 +40,10 @@ class NewTokenReceived(NamedTuple):
     version: int
 
 
+class DatagramReceived(NamedTuple):
+    """A message came in a DATAGRAM frame, and there was none before that waits to be read (RFC 9221)."""
+
+
 class ConnectionTerminated(NamedTuple):
     """The connection is over for the application; posted once, when closing or draining begins."""
 
@@ -49,6 +54,7 @@ Event = (
     HandshakeCompleted
     | NewTokenReceived
     | ConnectionTerminated
+    | DatagramReceived
     | StreamOpened
     | StreamReadable
     | StreamWritable

@@ -22,6 +22,7 @@ from quicmini.wire.frames import (
     Ack,
     ConnectionClose,
     Crypto,
+    Datagram,
     Frame,
     HandshakeDone,
     NewConnectionId,
@@ -103,9 +104,8 @@ class FrameHandlers:
             raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "a client sent HANDSHAKE_DONE", 0x1E)
         self._handshake.confirm()
 
-    def datagram(self, frame: Frame, space: Space, now: float) -> None:
-        """RFC 9221 §3: nobody may send these who was not told that they are welcome."""
-        raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "DATAGRAM frames were not negotiated", 0x30)
+    def datagram(self, frame: Datagram, space: Space, now: float) -> None:
+        self._core.datagrams.on_datagram(frame)
 
 
 _Parse = Callable[[bytes, int, int], tuple[Any, int]]

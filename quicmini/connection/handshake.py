@@ -103,6 +103,7 @@ class Handshake:
             # This client stays where it is, but the ID is one of the server's, and has number 1 (RFC 9000 §5.1.1).
             frame = NewConnectionId(1, 0, preferred.connection_id, preferred.stateless_reset_token)
             core.remote_cids.on_new(frame)
+        core.datagrams.remote_limit = parameters.max_datagram_frame_size
         core.streams.set_remote(parameters)
 
     def _check_cids(self, parameters: TransportParameters) -> None:

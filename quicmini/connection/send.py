@@ -54,13 +54,15 @@ class Sender:
     blocked_until: when the pacer lets go of what could be sent but for it; None: nothing waits for the pacer.
     """
 
-    __slots__ = ("_core", "_crypto", "_handshake", "blocked_until")
+    __slots__ = ("_core", "_crypto", "_datagrams", "_datagrams_first", "_handshake", "blocked_until")
 
     def __init__(self, core: Core, handshake: Handshake) -> None:
         self._core = core
         self._handshake = handshake
         self.blocked_until: float | None = None
         self._crypto = core.spaces[_APPLICATION].crypto
+        self._datagrams = core.datagrams.queue
+        self._datagrams_first = False
 
     def datagrams_to_send(self, now: float) -> list[Transmit]:
         """All that may be sent at this moment."""
@@ -103,12 +105,12 @@ class Sender:
 
     @property
     def _application_waits(self) -> bool:
-        return self._core.streams.has_frames or self._waits(_APPLICATION)
+        return self._core.streams.has_frames or bool(self._datagrams) or self._waits(_APPLICATION)
 
     @property
     def _has_frames(self) -> bool:
         """Whether a 1-RTT packet would have anything but an ACK in it."""
-        return self._core.streams.has_frames or self._crypto.has_frames
+        return self._core.streams.has_frames or self._crypto.has_frames or bool(self._datagrams)
 
     # What goes into one packet
 
@@ -133,12 +135,30 @@ class Sender:
             return
         if space.crypto.has_frames:
             space.crypto.write_frames(builder)
-        if application and core.streams.has_frames:
-            core.streams.write_frames(builder)
+        if application:
+            self._write_data(builder)
         if probing and not builder.ack_eliciting and builder.room >= len(_PROBE):
             builder.add(_PROBE)
         if probing and builder.ack_eliciting:
             core.recovery.probes_wanted[space.number] -= 1
+
+    def _write_data(self, builder: PacketBuilder) -> None:
+        """Messages and streams take turns at filling a packet; the other has what room is left."""
+        streams, datagrams = self._core.streams, self._core.datagrams
+        if datagrams.queue:
+            self._datagrams_first = not self._datagrams_first
+            if self._datagrams_first:
+                datagrams.write_frames(builder, self.room)
+        if streams.has_frames:
+            streams.write_frames(builder)
+        if datagrams.queue:
+            datagrams.write_frames(builder, self.room)
+
+    @property
+    def room(self) -> int:
+        """Bytes for frames in a 1-RTT packet of its own."""
+        core = self._core
+        return core.path.max_datagram_size - self._overhead(core.spaces[_APPLICATION])
 
     # Until the handshake is confirmed: datagrams with a packet of each level
 
@@ -250,7 +270,7 @@ class Sender:
             # The peer has not let it have new ones in time (RFC 9001 §6.6).
             core.close(TransportError(TransportErrorCode.AEAD_LIMIT_REACHED, "the keys have served long enough"), now)
             return []
-        streams, recovery, path = core.streams, core.recovery, core.path
+        streams, datagrams, recovery, path = core.streams, self._datagrams, core.recovery, core.path
         size = path.max_datagram_size
         budget = recovery.send_budget(now)
         # What does not change within the burst is computed once, and packed by hand: this loop is half of all sending.
@@ -266,9 +286,12 @@ class Sender:
             builder = PacketBuilder(size - overhead)
             if not packets:
                 self._write_packet(space, builder, now, budget >= size)
-            elif budget >= size and streams.has_frames:
-                # Only streams fill more than one packet: asking everyone again for each would cost more than sealing.
-                streams.write_frames(builder)
+            elif budget >= size and (streams.has_frames or datagrams):
+                # Only data fills more than one packet: asking everyone again for each would cost more than sealing.
+                if datagrams:
+                    self._write_data(builder)
+                else:
+                    streams.write_frames(builder)
             payload = builder.payload()
             if not payload:
                 break

@@ -39,6 +39,7 @@ class ConnectionStats:
     """What a connection did so far: packets, bytes of UDP payload, seconds.
 
     packets_dropped counts, by reason, what was not for us or could not be opened (RFC 9000 §5.2).
+    datagrams_…: messages of RFC 9221; those that were dropped made room for newer ones, in either direction.
     retransmitted_bytes counts STREAM data that was sent again, key_updates the changes of 1-RTT keys (RFC 9001 §6).
     """
 
@@ -49,6 +50,10 @@ class ConnectionStats:
     bytes_received: int = 0
     retransmitted_bytes: int = 0
     key_updates: int = 0
+    datagrams_sent: int = 0
+    datagrams_received: int = 0
+    datagrams_lost: int = 0
+    datagrams_dropped: int = 0
     packets_dropped: dict[str, int] = field(default_factory=dict)
     handshake_time: float | None = None
     latest_rtt: float = 0.0

@@ -152,6 +152,43 @@ class Connection:
                 driver.wait_arrived("a readable stream", deadline)
             return stream
 
+    # Datagrams
+
+    @property
+    def max_datagram_payload(self) -> int:
+        """Bytes of the largest message that `send_datagram` takes at present; 0: the peer wants none. It grows when a
+        larger packet turns out to fit the path, and can shrink."""
+        with self._driver.lock:
+            return self._driver.core.max_datagram_payload
+
+    def send_datagram(self, data: bytes) -> None:
+        """Send a message that may get lost, and may overtake others: it is not sent again (RFC 9221).
+
+        Never blocks. If messages are written faster than the network takes them, the oldest that waits is dropped.
+        Raises ValueError for a message larger than `max_datagram_payload`.
+        """
+        driver = self._driver
+        with driver.lock:
+            driver.check()
+            driver.core.send_datagram(bytes(data))
+            driver.flush()
+
+    def recv_datagram(self, timeout: float | None = None) -> bytes:
+        """The next message that the peer has sent with `send_datagram`. Blocks; TimeoutError after `timeout` seconds.
+
+        If they are not read fast enough, the oldest is dropped. What came before the end of the connection is still
+        handed out, then its reason is raised.
+        """
+        driver = self._driver
+        with driver.lock:
+            if (data := driver.core.receive_datagram()) is not None:
+                return data
+            deadline = Deadline(timeout)
+            while (data := driver.core.receive_datagram()) is None:
+                driver.check()
+                driver.wait_message(deadline)
+            return data
+
     # The end
 
     def close(self, error_code: int = 0, reason: str = "", *, timeout: float | EllipsisType | None = ...) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from quicmini.connection.connection import Connection as Core
 from quicmini.connection.events import (
     ConnectionTerminated,
+    DatagramReceived,
     Event,
     HandshakeCompleted,
     NewTokenReceived,
@@ -63,8 +64,8 @@ class Driver:
 
     established: the handshake is complete. incoming: IDs of the peer's streams that nobody has accepted yet.
     changed: the handshake is done, streams may be opened, everything was acknowledged: things that few threads wait
-    for. arrived: `incoming`, or what `stream_observer` has collected instead, has grown. on_token: called with each
-    token that the server gives, with the lock held.
+    for. arrived: `incoming`, or what `stream_observer` has collected instead, has grown. message: a datagram has come
+    (RFC 9221). on_token: called with each token that the server gives, with the lock held.
     """
 
     __slots__ = (
@@ -82,6 +83,7 @@ class Driver:
         "incoming",
         "lock",
         "loop",
+        "message",
         "network_error",
         "on_token",
         "stream_observer",
@@ -94,6 +96,7 @@ class Driver:
         self.lock = threading.Lock()
         self.changed = threading.Condition(self.lock)
         self.arrived = threading.Condition(self.lock)
+        self.message = threading.Condition(self.lock)
         self.established = False
         self.finished = False
         self.incoming: deque[int] = deque()
@@ -191,6 +194,10 @@ class Driver:
     def wait_arrived(self, what: str, deadline: Deadline) -> None:
         """Wait until a stream may have arrived; TimeoutError, naming `what`, at the deadline."""
         self._wait(self.arrived, deadline.left(what))
+
+    def wait_message(self, deadline: Deadline) -> None:
+        """Wait until a datagram may have come; TimeoutError at the deadline."""
+        self._wait(self.message, deadline.left("a datagram"))
 
     def wait_readable(self, stream_id: int, deadline: Deadline) -> None:
         """Wait until something may have changed for the stream's reader; TimeoutError at the deadline."""
@@ -331,8 +338,11 @@ class Driver:
     def _streams_available(self, event: Event) -> None:
         self._notify(self.changed)
 
+    def _message(self, event: Event) -> None:
+        self._notify(self.message)
+
     def _terminated(self, event: Event) -> None:
-        for condition in (self.changed, self.arrived, *self._readers.values(), *self._writers.values()):
+        for condition in (self.changed, self.arrived, self.message, *self._readers.values(), *self._writers.values()):
             self._notify(condition)
         if self._observer is not None:
             self._observer.terminated(self)
@@ -346,5 +356,6 @@ _HANDLERS: dict[type[Any], Callable[[Driver, Any], None]] = {
     StreamWritable: Driver._writable,
     StreamFinished: Driver._stream_finished,
     StreamsAvailable: Driver._streams_available,
+    DatagramReceived: Driver._message,
     ConnectionTerminated: Driver._terminated,
 }

@@ -296,4 +296,4 @@ def parse_datagram(payload: bytes, pos: int, frame_type: int) -> tuple[Datagram,
     if frame_type == FrameType.DATAGRAM_WITH_LENGTH:
         data, pos = _read_with_length(payload, pos)
         return Datagram(data), pos
-    return Datagram(payload[pos:]), len(payload)
+    return Datagram(payload[pos:], with_length=False), len(payload)

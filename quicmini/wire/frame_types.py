@@ -6,7 +6,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
-from quicmini.wire.varint import MAX_VARINT, encode_varint
+from quicmini.wire.varint import MAX_VARINT, encode_varint, varint_size
 
 __all__ = [
     "MAX_STREAM_COUNT",
@@ -338,12 +338,20 @@ class HandshakeDone(NamedTuple):
 
 
 class Datagram(NamedTuple):
-    """RFC 9221 §4: unreliable application data; written with its length (0x31)."""
+    """RFC 9221 §4: unreliable application data, with its length (0x31) or up to the end of the packet (0x30)."""
 
     data: bytes
+    with_length: bool = True
 
     def encode(self) -> bytes:
+        if not self.with_length:
+            return _encode(FrameType.DATAGRAM) + self.data
         return _encode(FrameType.DATAGRAM_WITH_LENGTH, len(self.data)) + self.data
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole frame: what max_datagram_frame_size limits (RFC 9221 §3)."""
+        return 1 + (varint_size(len(self.data)) if self.with_length else 0) + len(self.data)
 
 
 Frame = (

@@ -16,7 +16,6 @@ from quicmini.wire.frames import (
     Ack,
     ConnectionClose,
     Crypto,
-    Datagram,
     Frame,
     HandshakeDone,
     MaxStreamData,
@@ -90,7 +89,6 @@ TO_SERVER: list[tuple[Code, Frame | bytes]] = [
     (Code.PROTOCOL_VIOLATION, PathResponse(bytes(8))),
     (Code.PROTOCOL_VIOLATION, RetireConnectionId(0)),
     (Code.PROTOCOL_VIOLATION, RetireConnectionId(7)),
-    (Code.PROTOCOL_VIOLATION, Datagram(b"x")),
     (Code.FRAME_ENCODING_ERROR, b"\x18\x01\x02\x08" + bytes(24)),  # retire_prior_to above the sequence number
     (Code.CONNECTION_ID_LIMIT_ERROR, TOO_MANY_CIDS),
     (Code.CRYPTO_BUFFER_EXCEEDED, Crypto(1 << 20, b"x")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from aioquic.quic.events import DatagramFrameReceived
 
 from tests.certificates import CertificateFiles
 from tests.interop.core_pair import CorePair
@@ -39,3 +40,26 @@ def test_they_update_the_keys(pair: CorePair) -> None:
         assert pair.ours.stats().key_updates == count
         pair.run(3.0)
     assert pair.ours.error is None
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_messages_go_both_ways(server_files: CertificateFiles, role: str) -> None:
+    """RFC 9221."""
+    pair = CorePair(role, server_files, foreign={"max_datagram_frame_size": 1000})
+    pair.handshake()
+    assert pair.ours.max_datagram_payload == 997
+    for number in range(10):
+        pair.ours.send_datagram(bytes([number]) * 97 * number)
+        pair.theirs.send_datagram_frame(bytes([number]) * 100 * number)
+        pair.run(0.01)
+    pair.run(0.5)
+    arrived = [event.data for event in pair.events if isinstance(event, DatagramFrameReceived)]
+    assert arrived == [bytes([number]) * 97 * number for number in range(10)]
+    assert [pair.ours.receive_datagram() for _ in range(10)] == [bytes([number]) * 100 * number for number in range(10)]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_peer_without_messages(server_files: CertificateFiles, role: str) -> None:
+    pair = CorePair(role, server_files)
+    pair.handshake()
+    assert pair.ours.max_datagram_payload == 0
