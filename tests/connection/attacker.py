@@ -5,7 +5,7 @@ from __future__ import annotations
 from quicmini.connection.connection import Connection
 from quicmini.connection.core import Core
 from quicmini.crypto.protection import Sealer
-from quicmini.recovery.sent import PacketNumberSpace
+from quicmini.recovery.sent import PacketNumberSpace, SentPacket
 from quicmini.wire.packet import encode_long_header, encode_short_header
 
 __all__ = ["core_of", "forge"]
@@ -27,6 +27,7 @@ def forge(
     token: bytes = b"",
     sealer: Sealer | None = None,
     key_phase: bool | None = None,
+    spin: bool = False,
 ) -> bytes:
     """A packet with this payload, as `sender` would protect it, or with the keys of another key phase.
 
@@ -39,10 +40,12 @@ def forge(
     if number is None:
         number = own.next_packet_number
         own.next_packet_number += 1
+        # Its acknowledgment is expected; nothing happens if it does not come.
+        core.recovery.on_packet_sent(space, SentPacket(number, core.now, 0, False, False, []), core.now)
     destination = core.remote_cids.current
     if space is PacketNumberSpace.APPLICATION:
         phase = core.key_phases.bit != 0 if key_phase is None else key_phase
-        header = encode_short_header(destination, number, 4, key_phase=phase)
+        header = encode_short_header(destination, number, 4, spin=spin, key_phase=phase)
     else:
         if space is PacketNumberSpace.INITIAL and payload:
             payload += bytes(1200 - 46 - len(payload) - len(token) if padded else 4)
