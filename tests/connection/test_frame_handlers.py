@@ -4,77 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from quicmini.connection.connection import Connection
 from quicmini.connection.frame_handlers import DISPATCH, refuse_frame
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.wire.frames import (
-    FRAMES,
     Ack,
-    ConnectionClose,
-    Crypto,
-    DataBlocked,
-    Datagram,
     Frame,
     HandshakeDone,
-    MaxData,
-    MaxStreamData,
-    MaxStreams,
-    NewConnectionId,
     NewToken,
-    Padding,
-    PathChallenge,
-    PathResponse,
-    Ping,
-    ResetStream,
-    RetireConnectionId,
-    StopSending,
-    Stream,
-    StreamDataBlocked,
-    StreamsBlocked,
 )
-from quicmini.wire.packet import PacketType
 from tests.certificates import CertificateFiles
 from tests.connection.attacker import core_of, forge
 from tests.connection.pair import Pair
 
 INITIAL, HANDSHAKE, APPLICATION = PacketNumberSpace
-
-# The columns "Frame Type Name" and "Pkts" of Table 3, and DATAGRAM (RFC 9221 §4), copied by hand.
-TABLE_3: list[tuple[Frame, str]] = [
-    (Padding(3), "IH01"),
-    (Ping(), "IH01"),
-    (Ack(((0, 0),), 0), "IH_1"),
-    (ResetStream(1, 0, 0), "__01"),
-    (StopSending(1, 0), "__01"),
-    (Crypto(0, b""), "IH_1"),
-    (NewToken(b"token"), "___1"),
-    (Stream(1, 0, b"x", False), "__01"),
-    (MaxData(1), "__01"),
-    (MaxStreamData(1, 1), "__01"),
-    (MaxStreams(1, True), "__01"),
-    (MaxStreams(1, False), "__01"),
-    (DataBlocked(1), "__01"),
-    (StreamDataBlocked(1, 1), "__01"),
-    (StreamsBlocked(1, True), "__01"),
-    (StreamsBlocked(1, False), "__01"),
-    (NewConnectionId(1, 0, b"12345678", bytes(16)), "__01"),
-    (RetireConnectionId(0), "__01"),
-    (PathChallenge(bytes(8)), "__01"),
-    (PathResponse(bytes(8)), "___1"),
-    (ConnectionClose(0, 0, ""), "IH01"),
-    (ConnectionClose(0, None, ""), "__01"),
-    (HandshakeDone(), "___1"),
-    (Datagram(b"x"), "__01"),
-]
-SPACES = {"I": INITIAL, "H": HANDSHAKE, "1": APPLICATION}
-TYPES = {"I": PacketType.INITIAL, "H": PacketType.HANDSHAKE, "0": PacketType.ZERO_RTT, "1": PacketType.ONE_RTT}
-
-GRID = [
-    pytest.param(frame, packet, packet in packets, id=f"{type(frame).__name__} {frame.encode()[0]:#04x} in {packet}")
-    for frame, packets in TABLE_3
-    for packet in TYPES
-]
 
 
 def ready(files: CertificateFiles, space: PacketNumberSpace) -> Pair:
@@ -89,31 +32,6 @@ def ready(files: CertificateFiles, space: PacketNumberSpace) -> Pair:
         pair.to_client(flight)
         pair.from_client()
     return pair
-
-
-def is_refused(connection: Connection, frame: Frame) -> bool:
-    error = connection.error
-    if error is None or "wrong type of packet" not in error.reason:
-        return False
-    assert (error.error_code, error.frame_type) == (TransportErrorCode.PROTOCOL_VIOLATION, frame.encode()[0])
-    return True
-
-
-@pytest.mark.parametrize(("frame", "packet", "allowed"), GRID)
-def test_table_3(server_files: CertificateFiles, frame: Frame, packet: str, allowed: bool) -> None:
-    """Cell by cell. 0-RTT packets are not read yet: for them the lookup has to do."""
-    assert (DISPATCH[TYPES[packet]][frame.encode()[0]] is not None) == allowed
-    if packet in SPACES:
-        space = SPACES[packet]
-        pair = ready(server_files, space)
-        pair.to_client([forge(pair.server, frame.encode() + bytes(4), space)])
-        assert is_refused(pair.client, frame) == (not allowed)
-        assert pair.client.stats().packets_dropped == {}
-
-
-def test_the_grid_knows_every_frame_type() -> None:
-    variants = {0x03, *range(0x08, 0x10), 0x30}  # of ACK, STREAM and DATAGRAM
-    assert {frame.encode()[0] for frame, _ in TABLE_3} | variants == set(FRAMES)
 
 
 def test_variants_stand_where_their_frame_does() -> None:
