@@ -69,6 +69,7 @@ class _Flow:
 class Link:
     """Forwards datagrams between clients and the server at `target`. A context manager: the thread ends with it.
 
+    target may be set later, before the first client comes: a server may have to know the link's addresses first.
     alternative_address: a second one that leads to the same server, for a server that has a preferred address.
     captured: what was sent in both directions, in order.
     """

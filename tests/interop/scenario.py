@@ -18,6 +18,9 @@ _OVERHEAD = 28
 # How far into a datagram the corruption reaches: headers, packet number, and the start of the payload.
 _CORRUPTIBLE = 51  # bytes
 
+# Seconds in which a handshake over a link without faults is complete.
+_HANDSHAKE = 0.3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Direction:
@@ -56,11 +59,15 @@ class Scenario:
     seed: int = 0
 
     def scaled(self, factor: float) -> Scenario:
-        """The same for a transfer of a fraction of the size: what happens after a time happens earlier."""
+        """The same for a transfer of a fraction of the size: what happens after a time happens earlier.
+
+        But not before the handshake is likely to be complete.
+        """
+        blackhole, rebinding = self.blackhole, self.first_rebinding
         return replace(
             self,
-            blackhole=self.blackhole and (self.blackhole[0] * factor, self.blackhole[1] * factor),
-            first_rebinding=self.first_rebinding and self.first_rebinding * factor,
+            blackhole=blackhole and _scaled(blackhole[0], blackhole[1] - blackhole[0], factor),
+            first_rebinding=rebinding and max(rebinding * factor, _HANDSHAKE),
             rebinding_interval=self.rebinding_interval * factor,
         )
 
@@ -75,6 +82,11 @@ class Fate:
 
     arrival: float | None
     datagram: bytes
+
+
+def _scaled(start: float, length: float, factor: float) -> tuple[float, float]:
+    start = max(start * factor, _HANDSHAKE)
+    return start, start + length * factor
 
 
 class Bottleneck:

@@ -90,6 +90,12 @@ def test_the_seed_decides() -> None:
 
 
 def test_scaling_moves_what_happens_after_a_time() -> None:
-    scaled = Scenario(blackhole=(5, 7), first_rebinding=1, rebinding_interval=5).scaled(0.1)
-    assert scaled == Scenario(blackhole=(0.5, 0.7000000000000001), first_rebinding=0.1, rebinding_interval=0.5)
+    scenario = Scenario(blackhole=(5.0, 7.0), first_rebinding=4.0, rebinding_interval=5.0)
+    assert scenario.scaled(0.5) == Scenario(blackhole=(2.5, 3.5), first_rebinding=2.0, rebinding_interval=2.5)
     assert Scenario().scaled(0.5).blackhole is None
+
+
+def test_scaling_leaves_time_for_the_handshake() -> None:
+    scaled = Scenario(blackhole=(5.0, 7.0), first_rebinding=1.0).scaled(0.01)
+    assert scaled.first_rebinding == 0.3
+    assert scaled.blackhole == pytest.approx((0.3, 0.32))

@@ -1,0 +1,163 @@
+"""quicmini as an endpoint of the public interop runner: `python -m tests.interop.endpoint`.
+
+`tests.interop.convention` describes the environment that it reads.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from quicmini import Config, Connection, Stream, connect, listen
+from quicmini.errors import QuicError
+from quicmini.observe.keylog import KeyLog
+from tests.interop.convention import ALPN, UNSUPPORTED, Environment, Request, file_asked_for, request_line
+
+__all__ = ["main"]
+
+# Seconds for a handshake: with a third of all packets lost it may take many attempts.
+_OPEN_TIMEOUT = 60
+
+# Files that are fetched at the same time.
+_PARALLEL = 64
+
+_PIECE = 64 * 1024  # bytes read at once
+_REQUEST_SIZE = 4096  # bytes of the longest request
+
+_CHACHA20 = 0x1303
+
+
+class Client:
+    """Fetches the files, in the way that the test case wants."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._config = _config(environment)
+
+    def transfer(self) -> None:
+        """All files over one connection, at the same time."""
+        with self._connect() as connection:
+            self._fetch_all(connection, self._environment.requests)
+
+    def chacha20(self) -> None:
+        """The same, with one cipher suite only."""
+        self._config = replace(self._config, cipher_suites=(_CHACHA20,))
+        self.transfer()
+
+    def multiconnect(self) -> None:
+        """Each file over a connection of its own, one after another."""
+        for request in self._environment.requests:
+            with self._connect() as connection:
+                self._fetch(connection, request)
+
+    def _connect(self) -> Connection:
+        environment = self._environment
+        first = environment.requests[0]
+        return connect(
+            (first.host, first.port),
+            alpn_protocols=[ALPN],
+            cafile=environment.authority_file,
+            verify=environment.authority_file is not None,
+            open_timeout=_OPEN_TIMEOUT,
+            config=self._config,
+        )
+
+    def _fetch_all(self, connection: Connection, requests: Sequence[Request]) -> None:
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            for done in [pool.submit(self._fetch, connection, request) for request in requests]:
+                done.result()
+
+    def _fetch(self, connection: Connection, request: Request) -> None:
+        with connection.open_stream() as stream:
+            stream.sendall(request_line(request), end_stream=True)
+            self._save(stream, request)
+
+    def _save(self, stream: Stream, request: Request) -> None:
+        with open(self._environment.downloads / request.file_name, "wb") as file:
+            while piece := stream.recv(_PIECE):
+                file.write(piece)
+
+
+CLIENT_CASES: dict[str, Callable[[Client], None]] = {
+    "handshake": Client.transfer,
+    "transfer": Client.transfer,
+    "chacha20": Client.chacha20,
+    "multiconnect": Client.multiconnect,
+    "ipv6": Client.transfer,
+}
+
+
+class Server:
+    """Hands out the files of a folder until the process is ended."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._config = _config(environment)
+
+    def run(self) -> None:
+        environment = self._environment
+        with listen(
+            environment.listen,
+            alpn_protocols=[ALPN],
+            certfile=environment.certificate_file,
+            keyfile=environment.key_file,
+            config=self._config,
+        ) as listener:
+            print(f"listening on {listener.address[1]}", flush=True)
+            for connection in listener:
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            for stream in connection:
+                threading.Thread(target=self._answer, args=(stream,), daemon=True).start()
+        except QuicError as error:
+            print(f"{connection}: {error}", file=sys.stderr)
+
+    def _answer(self, stream: Stream) -> None:
+        try:
+            with stream:
+                path = file_asked_for(_read_request(stream), self._environment.www)
+                if path is None:
+                    stream.reset()
+                else:
+                    with open(path, "rb") as file:
+                        while piece := file.read(_PIECE):
+                            stream.sendall(piece)
+        except QuicError as error:
+            print(f"{stream}: {error}", file=sys.stderr)
+
+
+SERVER_CASES = frozenset({"handshake", "transfer", "chacha20", "multiconnect", "ipv6"})
+
+
+def _read_request(stream: Stream) -> bytes:
+    """All that the client says on the stream."""
+    request = b""
+    while len(request) < _REQUEST_SIZE and (piece := stream.recv(_REQUEST_SIZE)):
+        request += piece
+    return request
+
+
+def _config(environment: Environment) -> Config:
+    return Config(keylog=KeyLog(environment.key_log) if environment.key_log else None)
+
+
+def main() -> int:
+    """Do what the environment says; the exit status."""
+    environment = Environment.parse(os.environ)
+    if environment.test_case not in (CLIENT_CASES if environment.is_client else SERVER_CASES):
+        return UNSUPPORTED
+    if environment.is_client:
+        CLIENT_CASES[environment.test_case](Client(environment))
+    else:
+        Server(environment).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
