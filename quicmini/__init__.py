@@ -29,6 +29,7 @@ from quicmini.sync.client import connect
 from quicmini.sync.connection import Connection
 from quicmini.sync.listener import Listener, listen
 from quicmini.sync.stream import Stream
+from quicmini.tls.session import Session
 
 __all__ = [
     "ApplicationError",
@@ -40,6 +41,7 @@ __all__ = [
     "IdleTimeoutError",
     "Listener",
     "QuicError",
+    "Session",
     "StatelessResetError",
     "Stream",
     "StreamReset",

@@ -17,6 +17,9 @@ MAX_CONCURRENT_STREAMS = 65_536
 # Called with a label, the ClientHello's Random, and the secret.
 Keylog = Callable[[str, bytes, bytes], None]
 
+# Tickets for each client: one for each of the next connections, so that nobody can tell that they belong together.
+MAX_SESSION_TICKETS = 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
@@ -34,6 +37,7 @@ class Config:
     send_buffer_size: how much `sendall` holds for a stream before it blocks: unsent and unacknowledged bytes.
     initial_rtt: the round-trip time assumed before the first measurement (RFC 9002 §6.2.2).
     cipher_suites, groups: TLS code points in order of preference (RFC 9846 §B.4, §4.2.8).
+    session_tickets: how many tickets a server gives each client, to resume its session with (RFC 9846 §4.7.1).
     retry: a server has every client prove its address first: costs a round trip, and keeps floods from forged addresses
         from costing state (RFC 9000 §8.1.2).
     max_pending: how many connections a listener holds that nobody has accepted yet.
@@ -53,6 +57,7 @@ class Config:
     initial_rtt: float = 0.333
     cipher_suites: tuple[int, ...] = (0x1301, 0x1302, 0x1303)
     groups: tuple[int, ...] = (0x001D, 0x0017, 0x0018)
+    session_tickets: int = 1
     retry: bool = False
     max_pending: int = 128
     keylog: Keylog | None = None
@@ -73,6 +78,11 @@ class Config:
         _require(self.initial_rtt > 0, "initial_rtt must be above 0 seconds", self.initial_rtt)
         _require(bool(self.cipher_suites), "cipher_suites must name at least one suite", self.cipher_suites)
         _require(bool(self.groups), "groups must name at least one group", self.groups)
+        _require(
+            0 <= self.session_tickets <= MAX_SESSION_TICKETS,
+            f"session_tickets must be 0 to {MAX_SESSION_TICKETS}",
+            self.session_tickets,
+        )
         _require(self.max_pending > 0, "max_pending must be above 0", self.max_pending)
 
 

@@ -32,6 +32,8 @@ KINDS: dict[str, Callable[[], PrivateKey]] = {
 
 _DAY = datetime.timedelta(days=1)
 
+_USAGES = {False: ExtendedKeyUsageOID.SERVER_AUTH, True: ExtendedKeyUsageOID.CLIENT_AUTH}
+
 
 @dataclass(frozen=True)
 class CertificateFiles:
@@ -76,8 +78,13 @@ class Authority:
         """The path of the root certificate, PEM."""
         return str(self.directory / "ca.pem")
 
-    def issue(self, *names: str, kind: str = "ecdsa", age: datetime.timedelta = _DAY) -> CertificateFiles:
-        """Make a server certificate for host names and IP addresses; it became valid `age` ago, for 30 days."""
+    def issue(
+        self, *names: str, kind: str = "ecdsa", age: datetime.timedelta = _DAY, client: bool = False
+    ) -> CertificateFiles:
+        """Make a certificate for host names and IP addresses; it became valid `age` ago, for 30 days.
+
+        client: for a client, whose names nobody looks at; it is of no use for a server.
+        """
         names = names or ("localhost", "127.0.0.1", "::1")
         key = KINDS[kind]()
         builder = _validity(x509.CertificateBuilder().subject_name(_name(names[0])), age)
@@ -86,7 +93,7 @@ class Authority:
             .public_key(key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(authority=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([_USAGES[client]]), critical=False)
             .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
             .add_extension(self._authority_key_identifier(), critical=False)
         )

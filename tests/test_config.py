@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quicmini import Config
-from quicmini.config import MAX_CONCURRENT_STREAMS
+from quicmini.config import MAX_CONCURRENT_STREAMS, MAX_SESSION_TICKETS
 
 
 def test_the_defaults_are_accepted() -> None:
@@ -30,6 +30,8 @@ def test_the_defaults_are_accepted() -> None:
         ("cipher_suites", ()),
         ("groups", ()),
         ("max_pending", 0),
+        ("session_tickets", -1),
+        ("session_tickets", MAX_SESSION_TICKETS + 1),
     ],
 )
 def test_what_cannot_work_is_refused_by_name(name: str, value: Any) -> None:

@@ -22,6 +22,7 @@ from quicmini.errors import (
     TransportErrorCode,
 )
 from quicmini.recovery.sent import PacketNumberSpace
+from quicmini.tls.session import Session
 from quicmini.wire.frames import Ping
 
 __all__ = ["Connection"]
@@ -91,6 +92,16 @@ class Connection:
     def cipher_suite(self) -> str | None:
         """The IANA name of the TLS cipher suite, None before the handshake is complete."""
         return self._handshake.result.cipher_suite.name if self._handshake.result else None
+
+    @property
+    def session(self) -> Session | None:
+        """Client: what the server's newest ticket allows to resume, None if there is none (RFC 9846 §4.7.1)."""
+        return self._handshake.session
+
+    @property
+    def session_resumed(self) -> bool:
+        """Whether this connection continues a session of an earlier one; False before the handshake is complete."""
+        return self._handshake.result is not None and self._handshake.result.resumed
 
     @property
     def connection_ids(self) -> tuple[bytes, ...]:

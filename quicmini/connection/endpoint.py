@@ -19,6 +19,7 @@ from quicmini.tls.client import TlsClient
 from quicmini.tls.context import ClientContext, ServerContext
 from quicmini.tls.groups import Random
 from quicmini.tls.server import TlsServer
+from quicmini.tls.session import Session
 from quicmini.wire.packet import (
     VERSION_1,
     LongHeader,
@@ -52,11 +53,13 @@ class ClientSettings(NamedTuple):
     """server_name: whom to talk to (SNI, and the name that the certificate must have).
 
     token: of a `NewTokenReceived` event of an earlier connection to the same server (RFC 9000 §8.1.3).
+    session: of an earlier connection to the same server; one that does not fit is ignored (RFC 9846 §2.2).
     """
 
     context: ClientContext
     server_name: str | None
     token: bytes = b""
+    session: Session | None = None
 
 
 class ServerSettings(NamedTuple):
@@ -105,7 +108,9 @@ class Endpoint:
             now=now,
             token=settings.token,
         )
-        tls = TlsClient(settings.context, settings.server_name, self._parameters(local_cid), self._random)
+        tls = TlsClient(
+            settings.context, settings.server_name, self._parameters(local_cid), self._random, settings.session
+        )
         tls.start()
         connection = Connection(core, tls, *initial_protection(original_cid, core.version, is_client=True))
         connection.start(now)

@@ -12,7 +12,15 @@ from quicmini.crypto.keys import EncryptionLevel
 from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
-from quicmini.tls.events import CryptoData, HandshakeComplete, KeysReady, PeerTransportParameters, TlsEvent
+from quicmini.tls.events import (
+    CryptoData,
+    HandshakeComplete,
+    KeysReady,
+    PeerTransportParameters,
+    SessionTicket,
+    TlsEvent,
+)
+from quicmini.tls.session import Session
 from quicmini.wire.frames import Crypto, HandshakeDone, NewConnectionId, NewToken
 from quicmini.wire.transport_parameters import TransportParameters, parse_transport_parameters
 
@@ -39,7 +47,7 @@ class Tls(Protocol):
 class Handshake:
     """Feeds TLS, and does what TLS says."""
 
-    __slots__ = ("_core", "_tls", "complete", "confirmed", "expected_source_cid", "result")
+    __slots__ = ("_core", "_tls", "complete", "confirmed", "expected_source_cid", "result", "session")
 
     def __init__(self, core: Core, tls: Tls) -> None:
         self._core = core
@@ -47,6 +55,7 @@ class Handshake:
         self.complete = False
         self.confirmed = False
         self.result: HandshakeComplete | None = None
+        self.session: Session | None = None  # the newest: a server may send any number of tickets
         # What the peer's initial_source_connection_id must be: the Source Connection ID of its first packet.
         self.expected_source_cid: bytes | None = None
 
@@ -71,6 +80,8 @@ class Handshake:
                     self._apply_parameters(data)
                 case HandshakeComplete():
                     self._on_complete(event, now)
+                case SessionTicket(session):
+                    self.session = session
 
     def _install_keys(self, keys: KeysReady) -> None:
         core = self._core

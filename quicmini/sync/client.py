@@ -19,8 +19,9 @@ from quicmini.sync.driver import Driver
 from quicmini.sync.loop import Loop
 from quicmini.sync.tokens import TOKENS
 from quicmini.sync.udp import UdpSocket
-from quicmini.tls.certificates import TrustStore, load_trust_store
+from quicmini.tls.certificates import Credential, TrustStore, load_credential, load_trust_store
 from quicmini.tls.context import ClientContext
+from quicmini.tls.session import Session
 from quicmini.wire.packet import VERSION_1
 
 __all__ = ["connect"]
@@ -37,7 +38,7 @@ def connect(
     verify: bool = True,
     certfile: str | None = None,
     keyfile: str | None = None,
-    session: object | None = None,
+    session: Session | None = None,
     open_timeout: float | None = 10,
     close_timeout: float | None = 10,
     config: Config = _DEFAULTS,
@@ -46,8 +47,10 @@ def connect(
 
     alpn_protocols: the application protocols offered, the preferred one first (RFC 7301). server_hostname: the name
     that the server's certificate must have; by default the host of `address`. cafile: PEM file with the trusted
-    certificates, by default the system's. verify: False trusts every certificate, for tests only. certfile, keyfile,
-    session: for client certificates and resumption, which do not exist yet (NotImplementedError).
+    certificates, by default the system's. verify: False trusts every certificate, for tests only. certfile, keyfile:
+    PEM files with this side's certificate chain and its key (None: in `certfile` as well), for servers that ask for
+    one. session: `Connection.session` of an earlier connection to this server, which spares both sides the
+    certificates; one that does not fit is ignored, and the handshake is a full one.
     open_timeout: seconds for all of it but name resolution; the addresses of the host are tried in order, and share
     them. close_timeout: seconds that `Connection.close` may wait for what was written to arrive.
 
@@ -55,13 +58,17 @@ def connect(
     exceptions if the connection does, TimeoutError, ConnectionRefusedError and other OSErrors if nobody is there,
     socket.gaierror for an unknown host, ValueError for arguments that cannot work.
     """
-    if certfile or keyfile or session is not None:
-        raise NotImplementedError("client certificates and session resumption are not supported")
+    if certfile is None and keyfile is not None:
+        raise ValueError("a keyfile is of no use without a certfile")
     context = _context(
-        tuple(alpn_protocols), config.cipher_suites, config.groups, load_trust_store(cafile) if verify else None
+        tuple(alpn_protocols),
+        config.cipher_suites,
+        config.groups,
+        load_trust_store(cafile) if verify else None,
+        load_credential(certfile, keyfile) if certfile is not None else None,
     )
     host, port = address
-    settings = ClientSettings(context, server_hostname or host)
+    settings = ClientSettings(context, server_hostname or host, session=session)
     infos = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     deadline = Deadline(open_timeout)
     failure: OSError | None = None
@@ -84,6 +91,7 @@ def _context(
     cipher_suites: tuple[int, ...],
     groups: tuple[int, ...],
     trust_store: TrustStore | None,
+    credential: Credential | None,
 ) -> ClientContext:
     """Programs connect with the same settings again and again: what can be encoded once is."""
     return ClientContext(
@@ -92,6 +100,7 @@ def _context(
         groups=groups,
         trust_store=trust_store,
         clock=lambda: datetime.now(UTC),
+        credential=credential,
     )
 
 

@@ -12,6 +12,7 @@ from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
 from quicmini.sync.readable import ReadableStreams
 from quicmini.sync.stream import Stream
+from quicmini.tls.session import Session
 
 __all__ = ["Connection"]
 
@@ -75,6 +76,19 @@ class Connection:
     def cipher(self) -> str | None:
         """The IANA name of the TLS cipher suite, such as TLS_AES_128_GCM_SHA256; None before the handshake is done."""
         return self._driver.core.cipher_suite
+
+    @property
+    def session(self) -> Session | None:
+        """Client: what a later `connect` to the same server can resume with; None before the server sent a ticket.
+
+        The newest one: a server sends it soon after the handshake. It is a secret; `Session.to_bytes` writes it.
+        """
+        return self._driver.core.session
+
+    @property
+    def session_resumed(self) -> bool:
+        """Whether this connection continues an earlier one: no certificate was shown anew (RFC 9846 §2.2)."""
+        return self._driver.core.session_resumed
 
     def stats(self) -> ConnectionStats:
         """Counters and the state of loss recovery, as of now."""

@@ -8,18 +8,20 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from quicmini.config import Config
 from quicmini.connection.connection import Connection as Core
 from quicmini.connection.endpoint import Endpoint, ServerSettings
+from quicmini.crypto.tokens import TicketKeys
 from quicmini.sync.connection import Connection
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
 from quicmini.sync.loop import Loop
 from quicmini.sync.udp import UdpSocket
-from quicmini.tls.certificates import load_credential
+from quicmini.tls.certificates import load_credential, load_trust_store
 from quicmini.tls.context import ServerContext
 
 __all__ = ["Listener", "listen"]
@@ -36,20 +38,27 @@ def listen(
     alpn_protocols: Sequence[str],
     certfile: str,
     keyfile: str,
+    client_cafile: str | None = None,
     config: Config = _DEFAULTS,
 ) -> Listener:
     """Listen for QUIC connections on `address`: (host, port).
 
     An empty host means all addresses of the machine, "::" of both IP versions; port 0 lets the system choose.
     alpn_protocols: the application protocols offered, the preferred one first (RFC 7301). certfile, keyfile: PEM files
-    with the certificate chain and its key. Does not block beyond name resolution. Raises OSError if the address cannot
-    be used (EADDRINUSE, EACCES, …) or a file not be read, ValueError if its content is not what it should be.
+    with the certificate chain and its key. client_cafile: PEM file with the authorities of clients' certificates: each
+    client must have one of those (`Connection.getpeercert`); by default clients are not asked. Does not block beyond
+    name resolution. Raises OSError if the address cannot be used (EADDRINUSE, EACCES, …) or a file not be read,
+    ValueError if its content is not what it should be.
     """
     context = ServerContext(
         alpn_protocols=tuple(alpn_protocols),
         cipher_suites=config.cipher_suites,
         groups=config.groups,
         credential=load_credential(certfile, keyfile),
+        ticket_keys=TicketKeys(os.urandom),
+        session_tickets=config.session_tickets,
+        client_trust_store=load_trust_store(client_cafile) if client_cafile is not None else None,
+        clock=lambda: datetime.now(UTC),
     )
     host, port = address
     infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)

@@ -42,6 +42,7 @@ UNREADABLE = (
 _PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 CACHED_TRUST_STORES = 8  # files; the system's bundle takes milliseconds to parse
+CACHED_CREDENTIALS = 8  # for programs that connect with a certificate again and again
 
 
 class Credential:
@@ -120,19 +121,30 @@ def _load_private_key(path: StrPath) -> PrivateKeyTypes:
 def load_credential(certfile: StrPath, keyfile: StrPath | None = None) -> Credential:
     """The chain in `certfile` (PEM, own certificate first) with the key in `keyfile` (None: in `certfile` as well).
 
-    Raises OSError or ValueError with what is wrong with which file.
+    Files that did not change since are not read again. Raises OSError or ValueError with what is wrong with which.
     """
-    keyfile = certfile if keyfile is None else keyfile
+    paths = os.fspath(certfile), os.fspath(certfile if keyfile is None else keyfile)
+    return _cached_credential(*paths, *(_state_of(path) for path in paths))
+
+
+def _state_of(path: str) -> tuple[int, int]:
+    """What changes when a file is written."""
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=CACHED_CREDENTIALS)
+def _cached_credential(certfile: str, keyfile: str, *_states: tuple[int, int]) -> Credential:
     chain = tuple(certificate.public_bytes(Encoding.DER) for certificate in _load_certificates(certfile))
     private_key = _load_private_key(keyfile)
     try:
         return Credential(chain, private_key)
     except ValueError as error:
-        raise ValueError(f"{os.fspath(certfile)!r} with {os.fspath(keyfile)!r}: {error}") from None
+        raise ValueError(f"{certfile!r} with {keyfile!r}: {error}") from None
 
 
 @lru_cache(maxsize=CACHED_TRUST_STORES)
-def _cached_trust_store(path: str, of_system: bool, _mtime_ns: int, _size: int) -> TrustStore:
+def _cached_trust_store(path: str, of_system: bool, _state: tuple[int, int]) -> TrustStore:
     return TrustStore(_load_certificates(path, skip_unreadable=of_system))
 
 
@@ -145,5 +157,4 @@ def load_trust_store(cafile: StrPath | None = None) -> TrustStore:
     path = ssl.get_default_verify_paths().cafile if cafile is None else os.fspath(cafile)
     if path is None:
         raise FileNotFoundError("this system has no bundle of trusted certificates: name one as cafile")
-    status = os.stat(path)
-    return _cached_trust_store(path, cafile is None, status.st_mtime_ns, status.st_size)
+    return _cached_trust_store(path, cafile is None, _state_of(path))

@@ -185,13 +185,6 @@ def test_arguments_that_cannot_work(arguments: dict[str, Any]) -> None:
     assert not client_threads()
 
 
-@pytest.mark.parametrize("argument", ["certfile", "keyfile", "session"])
-def test_what_does_not_exist_yet_is_not_ignored(argument: str) -> None:
-    arguments: dict[str, Any] = {argument: "something"}
-    with pytest.raises(NotImplementedError):
-        connect(("127.0.0.1", 4433), alpn_protocols=[ALPN], **arguments)
-
-
 def test_a_keyboard_interrupt_leaves_nothing_behind(silent: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
