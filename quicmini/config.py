@@ -41,6 +41,8 @@ class Config:
     retry: a server has every client prove its address first: costs a round trip, and keeps floods from forged addresses
         from costing state (RFC 9000 §8.1.2).
     max_pending: how many connections a listener holds that nobody has accepted yet.
+    stateless_reset_key: 16 or more secret bytes from which a server that was restarted, or another server of the same
+        address, can tell peers that their connections are lost; None: made anew by each endpoint (RFC 9000 §10.3.2).
     keylog: is told each connection's traffic secrets, to decrypt captures with: `quicmini.observe.keylog.KeyLog`
         writes them to a file. Called with a lock held: it must not block. None: nobody is told.
     """
@@ -60,6 +62,7 @@ class Config:
     session_tickets: int = 1
     retry: bool = False
     max_pending: int = 128
+    stateless_reset_key: bytes | None = None
     keylog: Keylog | None = None
 
     def __post_init__(self) -> None:
@@ -84,6 +87,9 @@ class Config:
             self.session_tickets,
         )
         _require(self.max_pending > 0, "max_pending must be above 0", self.max_pending)
+        if self.stateless_reset_key is not None:
+            length = len(self.stateless_reset_key)
+            _require(length >= 16, "stateless_reset_key must have 16 bytes or more", length)
 
 
 def _require(condition: bool, sentence: str, value: object) -> None:

@@ -1,22 +1,39 @@
 """The connection IDs of both sides (RFC 9000 §5.1).
 
-This side gives out one ID, with the handshake. It follows whatever the peer does with its own: new ones are kept up
-to the limit this side announced, and the one in use is replaced when the peer asks to retire it.
+Each side gives the other as many IDs as it may and wants to keep (`LocalCids`), and follows what the peer does with its
+own (`RemoteCids`): every path uses one that no other path has used, so that nobody on the way can link them (§9.5).
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
 from hmac import compare_digest
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from quicmini.connection.reset import MIN_RESET_SIZE
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.streams.control import ControlFrames
-from quicmini.wire.frames import NewConnectionId, RetireConnectionId
+from quicmini.wire.frames import RESET_TOKEN_LENGTH, NewConnectionId, RetireConnectionId
 
-__all__ = ["ACTIVE_CONNECTION_ID_LIMIT", "LOCAL_CID_LENGTH", "MAX_PENDING_RETIREMENTS", "LocalCids", "RemoteCids"]
+__all__ = [
+    "ACTIVE_CONNECTION_ID_LIMIT",
+    "LOCAL_CID_LENGTH",
+    "MAX_GIVEN_UP",
+    "MAX_ISSUED_CIDS",
+    "MAX_PENDING_RETIREMENTS",
+    "Issuer",
+    "LocalCids",
+    "RemoteCid",
+    "RemoteCids",
+]
 
 # Bytes of the IDs this side chooses: fixed, since a short header does not say it (RFC 9000 §5.2).
 LOCAL_CID_LENGTH = 8
+
+# IDs that this side gives out and that are not retired yet, whatever the peer would keep (RFC 9000 §5.1.1 permits it).
+MAX_ISSUED_CIDS = 4
 
 # How many IDs of the peer are kept; announced as active_connection_id_limit (RFC 9000 §5.1.1).
 ACTIVE_CONNECTION_ID_LIMIT = 4
@@ -24,19 +41,97 @@ ACTIVE_CONNECTION_ID_LIMIT = 4
 # RETIRE_CONNECTION_ID frames that may wait for acknowledgment (RFC 9000 §5.1.2: at least twice the active limit).
 MAX_PENDING_RETIREMENTS = 4 * ACTIVE_CONNECTION_ID_LIMIT
 
+# Numbers of IDs that paths gave up, kept so that a late copy of their frame does not bring them back (RFC 9000 §19.15).
+MAX_GIVEN_UP = 64
+
+
+class Issuer(Protocol):
+    """Who makes the IDs of this side, and routes what is addressed to them."""
+
+    def issue(self) -> tuple[bytes, bytes]:
+        """A new ID and its stateless reset token."""
+
+    def withdraw(self, cid: bytes) -> None:
+        """The peer does not use the ID any more."""
+
 
 class LocalCids:
-    """The IDs the peer addresses this side with: for now the one of the handshake, sequence number 0."""
+    """The IDs the peer addresses this side with.
 
-    __slots__ = ("handshake_cid",)
+    handshake_cid: the first, number 0, which stands in this side's long headers (RFC 9000 §7.2).
+    control: where NEW_CONNECTION_ID frames wait. batch: the 1-RTT packets that are being processed.
+    """
 
-    def __init__(self, handshake_cid: bytes) -> None:
-        self.handshake_cid = handshake_cid
+    __slots__ = ("_active", "_issuer", "_largest_sent", "_next", "_retire_prior_to", "_wanted", "batch", "control",
+                 "handshake_cid")  # fmt: skip
+
+    def __init__(self, issuer: Issuer) -> None:
+        self._issuer = issuer
+        self._active: dict[int, tuple[bytes, bytes]] = {}
+        self._next = 0
+        self._retire_prior_to = 0
+        self._wanted = 1
+        self.control: ControlFrames | None = None
+        self.batch: Sequence[bytes] = ()
+        self._largest_sent = -1  # the largest number that the peer may know
+        self.handshake_cid, _ = self.issue()
+
+    @property
+    def active(self) -> tuple[bytes, ...]:
+        """All IDs by which the peer may address this side."""
+        return tuple(cid for cid, _ in self._active.values())
+
+    def issue(self) -> tuple[bytes, bytes]:
+        """The next ID and its stateless reset token. Whoever calls this tells the peer, in a transport parameter."""
+        made = self._active[self._next] = self._issuer.issue()
+        self._largest_sent = self._next
+        self._next += 1
+        return made
+
+    def supply(self, peer_limit: int) -> None:
+        """Give the peer as many IDs as it may have, from now on (RFC 9000 §5.1.1)."""
+        self._wanted = min(peer_limit, MAX_ISSUED_CIDS)
+        self._fill()
+
+    def rotate(self) -> None:
+        """Replace all IDs: the peer is asked to retire those it has (RFC 9000 §5.1.2).
+
+        Nothing happens while it has not done so for the last time.
+        """
+        if all(number >= self._retire_prior_to for number in self._active):
+            self._retire_prior_to = self._next
+            self._fill()
+
+    def _fill(self) -> None:
+        assert self.control is not None
+        for _ in range(self._wanted - sum(number >= self._retire_prior_to for number in self._active)):
+            self._active[self._next] = self._issuer.issue()
+            self.control.request(partial(self._frame, self._next))
+            self._next += 1
+
+    def _frame(self, number: int) -> bytes | None:
+        """Made when it is sent, and again if it is lost; not for an ID that was retired meanwhile."""
+        if number not in self._active:
+            return None
+        self._largest_sent = max(self._largest_sent, number)
+        cid, token = self._active[number]
+        return NewConnectionId(number, min(number, self._retire_prior_to), cid, token).encode()
 
     def on_retire(self, frame: RetireConnectionId) -> None:
-        """RFC 9000 §19.16: number 0 is the ID that carried the frame itself, and no other was ever issued."""
-        reason = "retired the ID it was sent to" if frame.sequence_number == 0 else "retired an ID never issued"
-        raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, reason, 0x19)
+        """The peer will not use an ID any more, and gets another one for it (RFC 9000 §19.16)."""
+        number = frame.sequence_number
+        if not self.handshake_cid or number > self._largest_sent:
+            raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "retired an ID never issued", 0x19)
+        retired = self._active.get(number)
+        if retired is None:
+            return  # sent again, for lack of an acknowledgment
+        cid, _ = retired
+        if self.batch and all(packet[1 : 1 + len(cid)] == cid for packet in self.batch):
+            # Whichever of these packets it was, the frame was sent to the ID that it retires.
+            raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "retired the ID it was sent to", 0x19)
+        del self._active[number]
+        self._issuer.withdraw(cid)
+        self._fill()
 
 
 class RemoteCid(NamedTuple):
@@ -48,14 +143,21 @@ class RemoteCid(NamedTuple):
 
 
 class RemoteCids:
-    """The IDs this side may address the peer with. control: where RETIRE_CONNECTION_ID frames wait for a packet."""
+    """The IDs this side may address the peer with. control: where RETIRE_CONNECTION_ID frames wait for a packet.
 
-    __slots__ = ("_control", "_known", "_retire_prior_to", "_retiring", "current")
+    Each path has one of its own, which it knows by its number. current: the ID of the path in use.
+    """
+
+    __slots__ = ("_control", "_given_up", "_in_use", "_known", "_retire_prior_to", "_retiring", "current",
+                 "current_number")  # fmt: skip
 
     def __init__(self, cid: bytes, control: ControlFrames) -> None:
         self.current = cid
+        self.current_number = 0
         # A list, not a table: the numbers are the peer's, and there are never more than a handful.
         self._known = [RemoteCid(0, cid, b"")]
+        self._in_use = {0}
+        self._given_up: deque[int] = deque(maxlen=MAX_GIVEN_UP)
         self._retire_prior_to = 0
         self._control = control
         self._retiring = 0  # RETIRE_CONNECTION_ID frames that were not acknowledged yet
@@ -69,10 +171,50 @@ class RemoteCids:
         """The stateless reset token of the handshake's ID comes as a transport parameter (RFC 9000 §18.2)."""
         self._known[0] = self._known[0]._replace(reset_token=token)
 
-    def is_reset_token(self, token: bytes) -> bool:
-        """True if a peer that lost its state would end its datagrams so; only the ID in use counts (§10.3.1)."""
-        expected = next((known.reset_token for known in self._known if known.cid == self.current), b"")
-        return bool(expected) and compare_digest(token, expected)
+    def is_reset(self, datagram: bytes) -> bool:
+        """Whether a peer that lost its state has sent this; only tokens of IDs in use count (RFC 9000 §10.3.1)."""
+        if len(datagram) < MIN_RESET_SIZE:
+            return False
+        token, found = datagram[-RESET_TOKEN_LENGTH:], False
+        for known in self._known:  # all of them, so that the time it takes says nothing
+            if known.sequence_number in self._in_use and known.reset_token:
+                found |= compare_digest(token, known.reset_token)
+        return found
+
+    # For the paths
+
+    def take(self) -> int | None:
+        """The number of an ID that no path has used, for a new one; None if there is none left (RFC 9000 §9.5)."""
+        if not self.current:
+            return 0  # the peer has asked for zero-length IDs on every path
+        for known in self._known:
+            if known.sequence_number not in self._in_use:
+                self._in_use.add(known.sequence_number)
+                return known.sequence_number
+        return None
+
+    def cid(self, number: int) -> bytes | None:
+        """The ID with this number; None if it was retired."""
+        return next((known.cid for known in self._known if known.sequence_number == number), None)
+
+    def use(self, number: int) -> None:
+        """The path with this ID is the one in use from now on; an ID that was retired meanwhile changes nothing."""
+        cid = self.cid(number)
+        if cid is not None:
+            self.current, self.current_number = cid, number
+
+    def give_up(self, number: int) -> None:
+        """A path is no longer used, and its ID will not be either (RFC 9000 §5.1.2)."""
+        # While too many wait for acknowledgment it stays, in use for ever.
+        if number != self.current_number and self._retiring < MAX_PENDING_RETIREMENTS:
+            before = len(self._known)
+            self._known = [known for known in self._known if known.sequence_number != number]
+            if len(self._known) < before:
+                self._in_use.discard(number)
+                self._given_up.append(number)
+                self._retire(number)
+
+    # For the peer
 
     def on_new(self, frame: NewConnectionId) -> None:
         """Take an ID of the peer in, and retire what it wants retired (RFC 9000 §5.1.2, §19.15)."""
@@ -81,11 +223,12 @@ class RemoteCids:
         offered = RemoteCid(frame.sequence_number, frame.connection_id, frame.stateless_reset_token)
         for known in self._known:
             same_number = known.sequence_number == offered.sequence_number
-            if same_number != (known.cid == offered.cid) or (same_number and known != offered):
+            same_token = known.reset_token == offered.reset_token  # one for each ID, RFC 9000 §10.3.2
+            if same_number != (known.cid == offered.cid) or same_number != same_token:
                 raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "an ID contradicts an earlier one", 0x18)
         if offered.sequence_number < self._retire_prior_to:
             self._retire(offered.sequence_number)  # retired before it arrived
-        elif offered not in self._known:
+        elif offered not in self._known and offered.sequence_number not in self._given_up:
             self._known.append(offered)
         if frame.retire_prior_to > self._retire_prior_to:
             self._retire_prior_to = frame.retire_prior_to
@@ -99,8 +242,10 @@ class RemoteCids:
                 self._retire(known.sequence_number)
         # The frame's own ID stays: its number is retire_prior_to or more (§19.15), so there is one to go on with.
         self._known = [known for known in self._known if known.sequence_number >= self._retire_prior_to]
-        if all(known.cid != self.current for known in self._known):
-            self.current = self._known[0].cid
+        self._in_use = {number for number in self._in_use if number >= self._retire_prior_to}
+        if self.current_number < self._retire_prior_to:
+            fresh = self.take()
+            self.use(self._known[0].sequence_number if fresh is None else fresh)
 
     def _retire(self, sequence_number: int) -> None:
         if self._retiring >= MAX_PENDING_RETIREMENTS:

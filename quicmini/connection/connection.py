@@ -106,8 +106,12 @@ class Connection:
     @property
     def connection_ids(self) -> tuple[bytes, ...]:
         """The Destination Connection IDs by which a peer may address this connection (RFC 9000 §5.1)."""
-        own = self._core.local_cids.handshake_cid
-        return (own,) if self._core.is_client else (own, self._core.initial_cid)
+        own = self._core.local_cids.active
+        return own if self._core.is_client else (*own, self._core.initial_cid)
+
+    def is_stateless_reset(self, datagram: bytes) -> bool:
+        """Whether the datagram ends in a token of the peer (RFC 9000 §10.3.1)."""
+        return self._core.remote_cids.is_reset(datagram)
 
     def stats(self) -> ConnectionStats:
         """The counters, with the present state of recovery."""

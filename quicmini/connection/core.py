@@ -71,7 +71,7 @@ class Core:
         is_client: bool,
         remote: Address,
         original_destination_cid: bytes,
-        local_cid: bytes,
+        local_cids: LocalCids,
         remote_cid: bytes,
         parameters: TransportParameters,
         now: float,
@@ -90,7 +90,8 @@ class Core:
         self.token = token
         self.tokens = tokens
         self.streams = StreamManager(is_client=is_client, local=parameters, send_buffer_size=config.send_buffer_size)
-        self.local_cids = LocalCids(local_cid)
+        self.local_cids = local_cids
+        local_cids.control = self.streams.control
         self.remote_cids = RemoteCids(remote_cid, self.streams.control)
         # A client chose the server's address itself (RFC 9000 §8.1).
         self.path = Path(

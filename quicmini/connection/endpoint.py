@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from quicmini.config import Config
 from quicmini.connection.address_tokens import AddressProof, AddressTokens
-from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, LOCAL_CID_LENGTH
+from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, LOCAL_CID_LENGTH, LocalCids
 from quicmini.connection.connection import Connection
 from quicmini.connection.core import Core
+from quicmini.connection.issuer import CidIssuer
 from quicmini.connection.receive import MIN_INITIAL_SIZE
+from quicmini.connection.reset import StatelessResets
 from quicmini.connection.state import Address, Transmit
 from quicmini.connection.stateless import refusal, retry
 from quicmini.crypto.protection import Opener, initial_protection
@@ -33,6 +35,7 @@ from quicmini.wire.transport_parameters import (
     INITIAL_SOURCE_CONNECTION_ID,
     ORIGINAL_DESTINATION_CONNECTION_ID,
     RETRY_SOURCE_CONNECTION_ID,
+    STATELESS_RESET_TOKEN,
     TransportParameters,
     encode_parameter,
 )
@@ -44,6 +47,8 @@ _MIN_ORIGINAL_CID_LENGTH = 8
 
 # Answers to datagrams that belong to no connection, kept until they are sent. More are not worth a flood (§5.2.2).
 MAX_STATELESS_ANSWERS = 64
+
+_RESET_KEY_LENGTH = 32  # bytes
 
 # Sets of limits that are kept as transport parameters: programs have one or two, but an endpoint for each connection.
 CACHED_LIMITS = 8
@@ -89,32 +94,33 @@ class Endpoint:
         )
         # Keys are bytes, whose hash a peer cannot predict.
         self._connections: dict[bytes, Connection] = {}
+        self._resets = StatelessResets(config.stateless_reset_key or random(_RESET_KEY_LENGTH), random)
         self.transmits: list[Transmit] = []
         self.dropped: dict[str, int] = {}
         self.accepting = True
 
     def connect(self, remote: Address, settings: ClientSettings, now: float) -> Connection:
         """A new client connection; its ClientHello is ready to be sent."""
-        local_cid = self._random(LOCAL_CID_LENGTH)
+        issuer = CidIssuer(self._connections, self._random, self._resets)
+        local_cids = LocalCids(issuer)
         original_cid = self._random(_MIN_ORIGINAL_CID_LENGTH)
         core = Core(
             self._config,
             is_client=True,
             remote=remote,
             original_destination_cid=original_cid,
-            local_cid=local_cid,
+            local_cids=local_cids,
             remote_cid=original_cid,
             parameters=self._limits,
             now=now,
             token=settings.token,
         )
-        tls = TlsClient(
-            settings.context, settings.server_name, self._parameters(local_cid), self._random, settings.session
-        )
+        parameters = self._parameters(local_cids.handshake_cid)
+        tls = TlsClient(settings.context, settings.server_name, parameters, self._random, settings.session)
         tls.start()
         connection = Connection(core, tls, *initial_protection(original_cid, core.version, is_client=True))
         connection.start(now)
-        self._connections[local_cid] = connection
+        issuer.lead_to(connection)
         return connection
 
     def receive(self, datagrams: list[bytes], source: Address, now: float) -> list[tuple[Connection, list[bytes]]]:
@@ -123,8 +129,8 @@ class Endpoint:
         last: Connection | None = None
         for datagram in datagrams:
             connection = self._connections.get(_destination_cid(datagram))
-            if connection is None and self._server is None and datagram and datagram[0] < 0x80:
-                connection = self._talking_to(source)
+            if connection is None and self._server is None and datagram:
+                connection = self._talking_to(source, datagram)
             if connection is None:
                 connection = self._on_unknown(datagram, source, now)
                 if connection is None:
@@ -142,10 +148,10 @@ class Endpoint:
             if self._connections.get(cid) is connection:
                 del self._connections[cid]
 
-    def _talking_to(self, source: Address) -> Connection | None:
+    def _talking_to(self, source: Address, datagram: bytes) -> Connection | None:
         """A client's connection with this server: a stateless reset's own ID is random (RFC 9000 §10.3.1)."""
         for connection in self._connections.values():
-            if connection.remote_address == source:
+            if connection.remote_address == source and (datagram[0] < 0x80 or connection.is_stateless_reset(datagram)):
                 return connection
         return None
 
@@ -170,6 +176,11 @@ class Endpoint:
                     if connection is not None:
                         return connection
                     reason = "refused Initial"
+        elif self._server is not None and datagram:
+            # What a connection's peer sends when this side has lost its state (RFC 9000 §10.3).
+            reset = self._resets.answer(datagram, _destination_cid(datagram), now)
+            if reset is not None:
+                self._answer(reset, source)
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
         return None
 
@@ -187,13 +198,14 @@ class Endpoint:
             return None
         if proof is None:
             return None
-        local_cid = self._random(LOCAL_CID_LENGTH)
+        issuer = CidIssuer(self._connections, self._random, self._resets)
+        local_cids = LocalCids(issuer)
         core = Core(
             self._config,
             is_client=False,
             remote=source,
             original_destination_cid=proof.original_cid,
-            local_cid=local_cid,
+            local_cids=local_cids,
             remote_cid=header.source_cid,
             parameters=self._limits,
             now=now,
@@ -201,11 +213,11 @@ class Endpoint:
             retry_source_cid=proof.retry_cid,
             address_validated=proof.validated,
         )
-        parameters = self._parameters(local_cid, proof.original_cid, proof.retry_cid)
+        parameters = self._parameters(local_cids.handshake_cid, proof.original_cid, proof.retry_cid)
         tls = TlsServer(self._server.context, parameters, self._random)
         connection = Connection(core, tls, sealer, opener)
-        for cid in connection.connection_ids:
-            self._connections[cid] = connection
+        issuer.lead_to(connection)
+        self._connections[header.destination_cid] = connection
         return connection
 
     def _admit(self, header: LongHeader, source: Address, now: float) -> AddressProof | None:
@@ -230,6 +242,7 @@ class Endpoint:
         parameters = self._encoded_limits + encode_parameter(INITIAL_SOURCE_CONNECTION_ID, local_cid)
         if original_cid is not None:
             parameters += encode_parameter(ORIGINAL_DESTINATION_CONNECTION_ID, original_cid)
+            parameters += encode_parameter(STATELESS_RESET_TOKEN, self._resets.token(local_cid))
         if retry_cid is not None:
             parameters += encode_parameter(RETRY_SOURCE_CONNECTION_ID, retry_cid)
         return parameters

@@ -47,11 +47,13 @@ class Tls(Protocol):
 class Handshake:
     """Feeds TLS, and does what TLS says."""
 
-    __slots__ = ("_core", "_tls", "complete", "confirmed", "expected_source_cid", "result", "session")
+    __slots__ = ("_core", "_peer_cid_limit", "_tls", "complete", "confirmed", "expected_source_cid", "result",
+                 "session")  # fmt: skip
 
     def __init__(self, core: Core, tls: Tls) -> None:
         self._core = core
         self._tls = tls
+        self._peer_cid_limit = 0
         self.complete = False
         self.confirmed = False
         self.result: HandshakeComplete | None = None
@@ -102,6 +104,7 @@ class Handshake:
         core = self._core
         parameters = parse_transport_parameters(data, from_client=not core.is_client)
         self._check_cids(parameters)
+        self._peer_cid_limit = parameters.active_connection_id_limit
         core.idle.negotiate(parameters.max_idle_timeout / 1000)
         core.recovery.max_ack_delay = parameters.max_ack_delay / 1000
         core.recovery.ack_delay_exponent = parameters.ack_delay_exponent
@@ -137,6 +140,7 @@ class Handshake:
         core.lifecycle.state = ConnectionState.CONNECTED
         core.stats.handshake_time = now - core.created
         core.events.append(HandshakeCompleted(result.alpn_protocol))
+        core.local_cids.supply(self._peer_cid_limit)
         if not core.is_client:
             # The server confirms at once, and tells the client (RFC 9001 §4.1.2).
             core.streams.control.request(HandshakeDone().encode)

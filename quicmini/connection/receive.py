@@ -41,10 +41,6 @@ MAX_UNDECRYPTABLE = 16
 # Bytes of a datagram that may carry a client's Initial (RFC 9000 §14.1).
 MIN_INITIAL_SIZE = 1200
 
-# Bytes of the shortest datagram that may be a stateless reset (RFC 9000 §10.3).
-_MIN_RESET_SIZE = 21
-_RESET_TOKEN_SIZE = 16
-
 _SHORT_PN_OFFSET = 1 + LOCAL_CID_LENGTH
 _PN_MASKS = (0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF)  # by the length of a truncated packet number
 _RESERVED_LONG = 0x0C
@@ -128,6 +124,9 @@ class Receiver:
         core = self._core
         pos, end = 0, len(datagram)
         destination_cid: bytes | None = None
+        if core.remote_cids.is_reset(datagram):  # it may look like any packet (RFC 9000 §10.3)
+            core.drain(StatelessResetError(remote=True), now)
+            return
         while pos < end and core.lifecycle.alive:
             if datagram[pos] < 0x80:
                 self._receive_short([datagram[pos:]], now)
@@ -230,6 +229,7 @@ class Receiver:
             return
         lifecycle, acks, key_phases = core.lifecycle, space.acks, core.key_phases
         settled = key_phases.settled
+        core.local_cids.batch = packets
         unmasked = opener.unmask_batch(packets, _SHORT_PN_OFFSET)
         for packet, header in zip(packets, unmasked, strict=True):
             if header is None:
@@ -256,7 +256,7 @@ class Receiver:
 
     def _on_undecryptable(self, packet: bytes, opener: Opener, now: float) -> None:
         core = self._core
-        if len(packet) >= _MIN_RESET_SIZE and core.remote_cids.is_reset_token(packet[-_RESET_TOKEN_SIZE:]):
+        if core.remote_cids.is_reset(packet):
             core.drain(StatelessResetError(remote=True), now)
         else:
             self._count_undecryptable(opener)

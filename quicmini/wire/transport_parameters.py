@@ -18,6 +18,7 @@ __all__ = [
     "INITIAL_SOURCE_CONNECTION_ID",
     "ORIGINAL_DESTINATION_CONNECTION_ID",
     "RETRY_SOURCE_CONNECTION_ID",
+    "STATELESS_RESET_TOKEN",
     "VERSION_INFORMATION",
     "PreferredAddress",
     "TransportParameters",
@@ -26,8 +27,9 @@ __all__ = [
     "parse_transport_parameters",
 ]
 
-# The identifiers of the two parameters that differ from one connection to the next.
+# The identifiers of the parameters that differ from one connection to the next.
 ORIGINAL_DESTINATION_CONNECTION_ID = 0x00
+STATELESS_RESET_TOKEN = 0x02
 INITIAL_SOURCE_CONNECTION_ID = 0x0F
 RETRY_SOURCE_CONNECTION_ID = 0x10
 VERSION_INFORMATION = 0x11
@@ -181,7 +183,7 @@ _PARAMETERS = {
         "original_destination_connection_id", 0, MAX_CID_LENGTH, server_only=True
     ),
     0x01: _integer("max_idle_timeout"),
-    0x02: _opaque("stateless_reset_token", RESET_TOKEN_LENGTH, RESET_TOKEN_LENGTH, server_only=True),
+    STATELESS_RESET_TOKEN: _opaque("stateless_reset_token", RESET_TOKEN_LENGTH, RESET_TOKEN_LENGTH, server_only=True),
     0x03: _integer("max_udp_payload_size", minimum=1200),
     0x04: _integer("initial_max_data"),
     0x05: _integer("initial_max_stream_data_bidi_local"),

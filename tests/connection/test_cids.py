@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, MAX_PENDING_RETIREMENTS, LocalCids, RemoteCids
+from quicmini.connection.cids import (
+    ACTIVE_CONNECTION_ID_LIMIT,
+    MAX_GIVEN_UP,
+    MAX_ISSUED_CIDS,
+    MAX_PENDING_RETIREMENTS,
+    LocalCids,
+    RemoteCids,
+)
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.streams.control import ControlFrames
 from quicmini.wire.builder import PacketBuilder
@@ -129,19 +136,214 @@ def test_retirements_that_nobody_acknowledges_are_limited() -> None:
 def test_only_the_reset_token_of_the_id_in_use_counts() -> None:
     """RFC 9000 §10.3.1: not those of IDs that are unused or retired."""
     cids = Cids(b"original")
-    assert not cids.is_reset_token(b"")
+    assert not cids.is_reset(bytes(30))
     cids.set_reset_token(b"first-token-16-b")
     cids.on_new(new_cid(1))
-    assert cids.is_reset_token(b"first-token-16-b")
-    assert not cids.is_reset_token(b"token-0000000001")
+    assert cids.is_reset(bytes(30) + b"first-token-16-b")
+    assert not cids.is_reset(bytes(30) + b"token-0000000001")
     cids.on_new(new_cid(2, retire_prior_to=1))
-    assert not cids.is_reset_token(b"first-token-16-b")
-    assert cids.is_reset_token(b"token-0000000001")
-    assert not cids.is_reset_token(b"token-0000000002")
+    assert not cids.is_reset(bytes(30) + b"first-token-16-b")
+    assert cids.is_reset(bytes(30) + b"token-0000000001")
+    assert not cids.is_reset(bytes(30) + b"token-0000000002")
 
 
-@pytest.mark.parametrize("number", [0, 1, 2**62 - 1])
-def test_the_peer_cannot_retire_the_only_id(number: int) -> None:
+def test_one_reset_token_for_two_ids_is_a_violation() -> None:
+    """RFC 9000 §10.3.2."""
+    cids = Cids(b"original")
+    cids.on_new(new_cid(1))
+    assert refused(cids, new_cid(2, token=b"token-0000000001")) is TransportErrorCode.PROTOCOL_VIOLATION
+
+
+# The peer's IDs, as paths use them
+
+
+def test_each_path_takes_an_id_of_its_own() -> None:
+    cids = Cids(b"original")
+    cids.on_new(new_cid(1))
+    cids.on_new(new_cid(2))
+    assert (cids.take(), cids.take(), cids.take()) == (1, 2, None)
+    assert (cids.cid(1), cids.cid(2), cids.cid(3)) == (b"cid-0001", b"cid-0002", None)
+
+
+def test_an_id_that_a_path_gives_up_is_retired_and_does_not_come_back() -> None:
+    cids = Cids(b"original")
+    cids.on_new(new_cid(1))
+    number = cids.take()
+    assert number == 1
+    cids.use(number)
+    cids.give_up(0)
+    assert cids.current == b"cid-0001"
+    assert written(cids) == [RetireConnectionId(0)]
+    cids.on_new(new_cid(2))
+    assert cids.take() == 2
+    cids.give_up(2)
+    assert written(cids) == [RetireConnectionId(2)]
+    cids.on_new(new_cid(2))  # a late copy
+    assert cids.take() is None
+
+
+def test_the_id_in_use_is_not_given_up() -> None:
+    cids = Cids(b"original")
+    cids.give_up(0)
+    assert cids.current == b"original"
+    assert not cids.has_frames
+
+
+def test_what_paths_give_up_is_limited_without_an_error() -> None:
+    """The limit is against the peer; this side just keeps what it does not use."""
+    cids = Cids(b"original")
+    for number in range(1, MAX_PENDING_RETIREMENTS + 1):
+        cids.on_new(new_cid(number))
+        assert cids.take() == number
+        cids.give_up(number)
+    assert len(written(cids)) == MAX_PENDING_RETIREMENTS
+    cids.on_new(new_cid(MAX_PENDING_RETIREMENTS + 1))
+    last = cids.take()
+    assert last is not None
+    cids.give_up(last)
+    assert not cids.has_frames
+    assert cids.take() is None
+
+
+def test_numbers_of_ids_that_were_given_up_are_forgotten_in_the_end() -> None:
+    cids = Cids(b"original")
+    for number in range(1, 10 * MAX_GIVEN_UP):
+        cids.on_new(new_cid(number))
+        assert cids.take() == number
+        cids.give_up(number)
+        builder = PacketBuilder(1000)
+        cids.control.write(builder)
+        cids.control.on_acked(builder.records[0])
+    assert len(cids._given_up) == MAX_GIVEN_UP
+    assert cids._in_use == {0}
+
+
+def test_the_peer_s_zero_length_id_is_good_for_every_path() -> None:
+    cids = Cids(b"")
+    assert (cids.take(), cids.take(), cids.cid(0)) == (0, 0, b"")
+
+
+def test_a_token_counts_while_any_path_uses_its_id() -> None:
+    cids = Cids(b"original")
+    cids.on_new(new_cid(1))
+    assert not cids.is_reset(bytes(30) + b"token-0000000001")
+    assert cids.take() == 1
+    assert cids.is_reset(bytes(30) + b"token-0000000001")
+    cids.give_up(1)
+    assert not cids.is_reset(bytes(30) + b"token-0000000001")
+
+
+# This side's IDs
+
+
+class Numbered:
+    """Makes IDs that one can read."""
+
+    def __init__(self) -> None:
+        self.routed: list[bytes] = []
+        self._count = 0
+
+    def issue(self) -> tuple[bytes, bytes]:
+        cid = b"own-%04d" % self._count
+        self._count += 1
+        self.routed.append(cid)
+        return cid, b"reset-%010d" % (self._count - 1)
+
+    def withdraw(self, cid: bytes) -> None:
+        self.routed.remove(cid)
+
+
+class Own(LocalCids):
+    def __init__(self, peer_limit: int | None = None) -> None:
+        self.routes = Numbered()
+        super().__init__(self.routes)
+        self.control = self.queue = ControlFrames()
+        if peer_limit is not None:
+            self.supply(peer_limit)
+
+    def written(self) -> list[Frame]:
+        builder = PacketBuilder(10_000)
+        self.queue.write(builder)
+        self.records = builder.records
+        return parse_frames(builder.payload())
+
+    def retire(self, number: int, *packets: bytes) -> None:
+        self.batch = packets
+        self.on_retire(RetireConnectionId(number))
+
+
+def issued(number: int, retire_prior_to: int = 0) -> NewConnectionId:
+    return NewConnectionId(number, retire_prior_to, b"own-%04d" % number, b"reset-%010d" % number)
+
+
+@pytest.mark.parametrize(("peer_limit", "active"), [(2, 2), (3, 3), (2**62 - 1, MAX_ISSUED_CIDS)])
+def test_the_peer_gets_as_many_ids_as_it_may_have(peer_limit: int, active: int) -> None:
+    own = Own(peer_limit)
+    assert own.written() == [issued(number) for number in range(1, active)]
+    assert own.active == tuple(own.routes.routed) == tuple(b"own-%04d" % number for number in range(active))
+    assert own.handshake_cid == b"own-0000"
+
+
+def test_a_retired_id_is_replaced_and_leads_nowhere() -> None:
+    own = Own(3)
+    own.written()
+    own.retire(1, b"\x40own-0002")
+    assert own.written() == [issued(3)]
+    assert own.routes.routed == [b"own-0000", b"own-0002", b"own-0003"]
+    own.retire(1)  # sent once more
+    assert own.written() == []
+
+
+def test_a_lost_id_is_offered_again_unless_it_was_retired() -> None:
+    own = Own(3)
+    own.written()
+    first, second = own.records
+    own.retire(1)
+    own.written()
+    own.queue.on_lost(first)
+    own.queue.on_lost(second)
+    assert own.written() == [issued(2)]
+
+
+@pytest.mark.parametrize("number", [1, 4, 2**62 - 1])
+def test_an_id_that_the_peer_cannot_know_cannot_be_retired(number: int) -> None:
+    """RFC 9000 §19.16: whatever was not sent yet."""
+    own = Own(5)
     with pytest.raises(TransportError) as caught:
-        LocalCids(b"only").on_retire(RetireConnectionId(number))
+        own.retire(number)
     assert caught.value.error_code == TransportErrorCode.PROTOCOL_VIOLATION
+    assert caught.value.frame_type == 0x19
+
+
+def test_a_packet_cannot_retire_the_id_it_was_sent_to() -> None:
+    own = Own(3)
+    own.written()
+    with pytest.raises(TransportError) as caught:
+        own.retire(1, b"\x40own-0001", b"\x41own-0001")
+    assert caught.value.error_code == TransportErrorCode.PROTOCOL_VIOLATION
+    own.retire(1, b"\x40own-0001", b"\x41own-0002")  # one of the two may
+
+
+def test_retiring_over_and_over_costs_a_bounded_number_of_ids() -> None:
+    own = Own(2**62 - 1)
+    for number in range(1000):
+        own.written()
+        own.retire(number)
+        assert len(own.active) == MAX_ISSUED_CIDS
+        assert len(own.queue.queue) == 1
+
+
+def test_all_ids_can_be_replaced() -> None:
+    """RFC 9000 §5.1.2: the old ones are good until the peer has retired them."""
+    own = Own(3)
+    own.written()
+    own.rotate()
+    assert own.written() == [issued(number, retire_prior_to=3) for number in (3, 4, 5)]
+    assert list(own.active) == [b"own-%04d" % number for number in range(6)]
+    own.rotate()  # too early: the peer has not followed yet
+    assert own.written() == []
+    for number in (0, 1, 2):
+        own.retire(number)
+    assert list(own.active) == [b"own-0003", b"own-0004", b"own-0005"]
+    own.rotate()
+    assert own.written() == [issued(number, retire_prior_to=6) for number in (6, 7, 8)]

@@ -149,7 +149,7 @@ def test_the_peers_parameters_reach_their_owners(client: Handshake, tls: Scripte
     assert core.idle.timeout == 5.0
     assert core.recovery.max_ack_delay == 0.1
     assert core.recovery.ack_delay_exponent == 7
-    assert core.remote_cids.is_reset_token(b"0123456789abcdef")
+    assert core.remote_cids.is_reset(bytes(30) + b"0123456789abcdef")
     assert core.streams.open(False) == 0
     assert core.streams.open(False) is None
 

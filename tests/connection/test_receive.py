@@ -40,7 +40,7 @@ CLIENT_ONLY_STREAM, SERVER_ONLY_STREAM = 2, 3  # unidirectional, RFC 9000 §2.1
 LIMIT = Config().max_streams_bidi
 WINDOW = Config().max_stream_data
 
-TOO_MANY_CIDS = b"".join(NewConnectionId(n, 0, bytes([n] * 8), bytes(16)).encode() for n in range(1, 6))
+TOO_MANY_CIDS = b"".join(NewConnectionId(n, 0, bytes([n] * 8), bytes([n] * 16)).encode() for n in range(4, 9))
 
 
 @pytest.fixture

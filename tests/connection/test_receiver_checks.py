@@ -363,8 +363,8 @@ def test_e61_new_connection_id_from_a_peer_with_an_empty_one(server_files: Certi
 
 
 CONTRADICTIONS = [
-    NewConnectionId(7, 0, b"new ID", b"another token..."),
-    NewConnectionId(8, 0, b"new ID", b"its reset token."),
+    NewConnectionId(7, 0, b"a new ID", b"another token..."),
+    NewConnectionId(8, 0, b"a new ID", b"its reset token."),
     NewConnectionId(7, 0, b"other ID", b"its reset token."),
 ]
 
@@ -372,7 +372,7 @@ CONTRADICTIONS = [
 @pytest.mark.parametrize("frame", CONTRADICTIONS, ids=["another token", "another number", "another ID"])
 def test_e62_new_connection_id_contradicts_an_earlier_one(duel: Duel, frame: Frame) -> None:
     """RFC 9000 §19.15."""
-    assert duel.hit(NewConnectionId(7, 0, b"new ID", b"its reset token.")) is None
+    assert duel.hit(NewConnectionId(7, 7, b"a new ID", b"its reset token.")) is None
     assert duel.hit(frame) == Code.PROTOCOL_VIOLATION
 
 

@@ -11,7 +11,7 @@ from quicmini.config import Config
 from quicmini.connection.connection import Connection
 from quicmini.connection.endpoint import ClientSettings, Endpoint, ServerSettings
 from quicmini.connection.state import ConnectionState, ConnectionStats
-from quicmini.errors import ConnectionClosed, IdleTimeoutError, TransportErrorCode
+from quicmini.errors import ConnectionClosed, IdleTimeoutError, StatelessResetError, TransportErrorCode
 from tests.simulator.checks import AmplificationWatch, Violation
 from tests.simulator.clock import Clock, LocalClock
 from tests.simulator.host import Host, Link
@@ -228,7 +228,7 @@ class _Simulation:
             raise Violation(f"{who}: {link.connection.state}, {link.application.terminations} times ended")
         if error is None:
             raise Violation(f"{who}: no reason")
-        if link is not closer and isinstance(error, IdleTimeoutError):
+        if link is not closer and isinstance(error, IdleTimeoutError | StatelessResetError):
             return  # every CONNECTION_CLOSE was lost
         expected = [(CLOSE_CODE, CLOSE_REASON, link is not closer)]
         if link is not closer and not link.application.connected:

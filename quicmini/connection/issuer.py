@@ -1,0 +1,44 @@
+"""Connection IDs of this side, and the routing table that they lead through (RFC 9000 §5.1, §5.2)."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from quicmini.connection.cids import LOCAL_CID_LENGTH
+from quicmini.connection.reset import StatelessResets
+from quicmini.tls.groups import Random
+
+__all__ = ["CidIssuer"]
+
+Owner = TypeVar("Owner")
+
+
+class CidIssuer(Generic[Owner]):
+    """Makes the IDs of one connection. `table` of the endpoint has each of them from the moment the owner is known."""
+
+    __slots__ = ("_issued", "_owner", "_random", "_resets", "_table")
+
+    def __init__(self, table: dict[bytes, Owner], random: Random, resets: StatelessResets) -> None:
+        self._table = table
+        self._random = random
+        self._resets = resets
+        self._owner: Owner | None = None
+        self._issued: list[bytes] = []  # before there was an owner
+
+    def issue(self) -> tuple[bytes, bytes]:
+        """A new ID and its stateless reset token."""
+        cid = self._random(LOCAL_CID_LENGTH)
+        if self._owner is None:
+            self._issued.append(cid)
+        else:
+            self._table[cid] = self._owner
+        return cid, self._resets.token(cid)
+
+    def withdraw(self, cid: bytes) -> None:
+        """The ID leads nowhere from now on."""
+        self._table.pop(cid, None)
+
+    def lead_to(self, owner: Owner) -> None:
+        """All IDs, and those to come, are this connection's."""
+        self._owner = owner
+        self._table.update(dict.fromkeys(self._issued, owner))

@@ -1,0 +1,24 @@
+"""Connection IDs of this side, and where they lead (RFC 9000 §5.1, §5.2)."""
+
+from __future__ import annotations
+
+from quicmini.connection.cids import LOCAL_CID_LENGTH
+from quicmini.connection.issuer import CidIssuer
+from quicmini.connection.reset import StatelessResets
+from tests.connection.pair import counting_random
+
+
+def test_ids_lead_to_their_connection_until_they_are_withdrawn() -> None:
+    random = counting_random("issuer")
+    resets = StatelessResets(bytes(16), random)
+    table: dict[bytes, str] = {}
+    issuer = CidIssuer(table, random, resets)
+    first, token = issuer.issue()
+    assert len(first) == LOCAL_CID_LENGTH
+    assert token == resets.token(first)
+    assert table == {}  # nobody is there yet
+    issuer.lead_to("connection")
+    second, _ = issuer.issue()
+    assert table == {first: "connection", second: "connection"}
+    issuer.withdraw(first)
+    assert table == {second: "connection"}
