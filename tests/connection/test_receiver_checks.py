@@ -13,9 +13,10 @@ from collections.abc import Callable
 import pytest
 
 from quicmini.config import Config
-from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, MAX_PENDING_RETIREMENTS
+from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, MAX_PENDING_RETIREMENTS, LocalCids
 from quicmini.connection.crypto_stream import CRYPTO_BUFFER_SIZE
-from quicmini.errors import TransportErrorCode
+from quicmini.connection.state import Address
+from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.wire.frames import (
     FRAMES,
@@ -38,7 +39,7 @@ from quicmini.wire.varint import MAX_VARINT, encode_varint
 from tests.certificates import CertificateFiles
 from tests.connection.attacker import core_of, forge
 from tests.connection.duel import Duel
-from tests.connection.pair import Pair
+from tests.connection.pair import CLIENT, Pair
 from tests.wire.examples import FRAMES as FRAME_EXAMPLES
 
 Code = TransportErrorCode
@@ -154,6 +155,27 @@ def test_e18_more_crypto_data_than_can_wait(
     assert duel.hit(Crypto(last + 1, b"x"), bytes(10), space=space) == Code.CRYPTO_BUFFER_EXCEEDED
 
 
+@pytest.mark.parametrize(("source", "delay"), [(("198.51.100.7", 1), 0.0), (CLIENT, 60.0)])
+def test_e19_an_invalid_retry_token(server_files: CertificateFiles, source: Address, delay: float) -> None:
+    """RFC 9000 §8.1.2: another client's, or one that is too old; there is no connection yet that could close."""
+    pair = Pair(server_files, server_config=Config(retry=True))
+    pair.exchange()
+    assert core_of(pair.client).token
+    pair.now += delay
+    pair.to_server(pair.from_client(), source)
+    pair.to_client(pair.from_server())
+    error = pair.client.error
+    assert error is not None
+    assert (error.error_code, error.remote) == (Code.INVALID_TOKEN, True)
+
+
+def test_e21_a_stateless_reset_token_twice(duel: Duel) -> None:
+    """RFC 9000 §10.3.2: one for each connection ID."""
+    token = b"its reset token."
+    assert duel.hit(NewConnectionId(7, 7, b"new ID 7", token)) is None
+    assert duel.hit(NewConnectionId(8, 7, b"new ID 8", token)) == Code.PROTOCOL_VIOLATION
+
+
 # Packets and frames
 
 
@@ -246,6 +268,19 @@ def test_e33_other_frames_in_a_handshake_packet(server_files: CertificateFiles, 
         if frame_type not in (0x00, 0x01, 0x02, 0x03, 0x06, 0x1C):
             duel = Duel(server_files, victim_is_server=victim_is_server, space=HANDSHAKE)
             assert duel.hit(bytes([frame_type]), bytes(40), space=HANDSHAKE) == Code.PROTOCOL_VIOLATION, spec.name
+
+
+def test_e34_another_client_hello_after_a_retry(server_files: CertificateFiles) -> None:
+    """RFC 9000 §17.2.5.3: a server may notice; this one keeps nothing of the first, and the second is a good one."""
+    pair = Pair(server_files, server_config=Config(retry=True))
+    pair.exchange()
+    other = Pair(server_files, client_alpn=("another", "test"))
+    core, crypto = core_of(pair.client), core_of(other.client).spaces[INITIAL].crypto
+    assert crypto.has_frames
+    core.spaces[INITIAL].crypto = crypto
+    pair.to_server(pair.from_client())
+    assert pair.server.error is None
+    assert pair.from_server()
 
 
 def test_e35_reserved_bits_of_a_short_header(duel: Duel) -> None:
@@ -390,6 +425,22 @@ def test_e64_retire_connection_id_that_was_never_issued(duel: Duel, number: int)
 def test_e65_retire_connection_id_of_the_packet_itself(duel: Duel) -> None:
     """RFC 9000 §19.16."""
     assert duel.hit(RetireConnectionId(0)) == Code.PROTOCOL_VIOLATION
+
+
+def test_e66_retire_connection_id_when_it_is_empty() -> None:
+    """RFC 9000 §19.16: the IDs of this side never are, so that it takes a made-up issuer."""
+    cids = LocalCids(EmptyIds())
+    with pytest.raises(TransportError) as caught:
+        cids.on_retire(RetireConnectionId(0))
+    assert caught.value.error_code == Code.PROTOCOL_VIOLATION
+
+
+class EmptyIds:
+    def issue(self) -> tuple[bytes, bytes]:
+        return b"", bytes(16)
+
+    def withdraw(self, cid: bytes) -> None:
+        raise AssertionError("there is nothing to withdraw")
 
 
 def test_e67_an_answer_to_no_path_challenge(duel: Duel) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from quicmini.config import Config
 from quicmini.errors import TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.wire.varint import MAX_VARINT, encode_varint
@@ -40,9 +42,14 @@ def lie(request: pytest.FixtureRequest) -> Lie:
 
 
 def _liar(files: CertificateFiles, monkeypatch: pytest.MonkeyPatch, *, victim_is_server: bool) -> Lie:
-    def lie(values: dict[int, bytes] | None = None, *, without: int | None = None, appended: bytes = b"") -> int | None:
-        change_parameters(monkeypatch, of_client=victim_is_server, values=values, without=without, appended=appended)
-        duel = Duel(files, victim_is_server=victim_is_server, space=PacketNumberSpace.INITIAL)
+    def lie(values: dict[int, bytes] | None = None, *, retry: bool = False, **options: Any) -> int | None:
+        change_parameters(monkeypatch, of_client=victim_is_server, values=values, **options)
+        space, config = PacketNumberSpace.INITIAL, Config(retry=retry)
+        duel = Duel(files, victim_is_server=victim_is_server, space=space, server_config=config)
+        if retry:
+            duel.deliver(duel.flight)
+            duel.pair.to_server(duel.pair.from_client())
+            duel.flight = duel.pair.from_server()
         duel.deliver(duel.flight)
         return duel.verdict()
 
@@ -68,6 +75,12 @@ def test_e12_no_original_destination_connection_id(to_client: Lie) -> None:
 def test_e13_retry_source_connection_id_without_a_retry(to_client: Lie) -> None:
     """RFC 9000 §7.3."""
     assert to_client({0x10: b"no Retry"}) == TRANSPORT_PARAMETER_ERROR
+
+
+@pytest.mark.parametrize("lied", [{"without": 0x10}, {"values": {0x10: b"another1"}}])
+def test_e13_e14_retry_source_connection_id_after_a_retry(to_client: Lie, lied: dict[str, Any]) -> None:
+    """RFC 9000 §7.3: absent, or not the one of the Retry packet."""
+    assert to_client(**lied, retry=True) == TRANSPORT_PARAMETER_ERROR
 
 
 def test_e14_a_source_connection_id_that_the_packets_did_not_have(lie: Lie) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from quicmini.config import Config
+from quicmini.crypto.protection import Sealer
 from quicmini.errors import TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.tls.codes import Alert, ExtensionType, HandshakeType
@@ -19,7 +20,7 @@ from quicmini.tls.messages import (
     ServerHello,
     encode_message,
 )
-from quicmini.wire.frames import Crypto
+from quicmini.wire.frames import Ack, Crypto, Ping
 from tests.certificates import CertificateFiles
 from tests.connection.attacker import core_of
 from tests.connection.duel import Duel, change_message
@@ -121,6 +122,53 @@ def test_e77_a_tls_key_update(server_files: CertificateFiles, victim_is_server: 
     duel = Duel(server_files, victim_is_server=victim_is_server, space=space)
     update = encode_message(HandshakeType.KEY_UPDATE, b"\x00")
     assert duel.hit(Crypto(duel.crypto_offset(space), update), space=space) == 0x0100 + Alert.UNEXPECTED_MESSAGE
+
+
+def test_e78_a_second_key_update_before_the_first_is_acknowledged(duel: Duel) -> None:
+    """RFC 9001 §6.2."""
+    first = _sealer(duel).updated()
+    assert duel.hit(Ping(), sealer=first, key_phase=True) is None
+    assert duel.hit(Ping(), sealer=first.updated(), key_phase=False) == Code.KEY_UPDATE_ERROR
+
+
+def test_e79_old_keys_for_an_acknowledgment_of_new_ones(duel: Duel) -> None:
+    """RFC 9001 §6.2: to acknowledge the packet, the peer had to open it, and so to follow."""
+    duel.victim.update_keys()
+    duel.answers()
+    sent = core_of(duel.victim).spaces[APPLICATION].next_packet_number - 1
+    assert duel.hit(Ack(((sent, sent),), 0)) == Code.KEY_UPDATE_ERROR
+
+
+def test_e80_old_keys_after_new_ones(duel: Duel) -> None:
+    """RFC 9001 §6.4."""
+    old = _sealer(duel)
+    duel.attacker.update_keys()
+    duel.pair.run()
+    assert duel.hit(Ping(), sealer=old, key_phase=False) == Code.KEY_UPDATE_ERROR
+
+
+def test_e81_keys_that_have_protected_enough(duel: Duel) -> None:
+    """RFC 9001 §6.6: no packet more; new keys are out of the question, for the last ones are too new (§6.5)."""
+    duel.victim.update_keys()
+    duel.pair.run()
+    sealer = core_of(duel.victim).spaces[APPLICATION].sealer
+    assert sealer is not None
+    sealer.sealed = sealer.suite.confidentiality_limit - 1
+    duel.victim.open_stream(True)
+    duel.victim.write_stream(duel.own_uni, b"x")
+    answers = duel.answers()
+    duel.attacker.receive_datagrams(answers, duel.attacker.remote_address, duel.pair.now)
+    for side in (duel.victim, duel.attacker):
+        assert side.error is not None
+        assert side.error.error_code == Code.AEAD_LIMIT_REACHED
+    assert sealer.sealed == sealer.suite.confidentiality_limit
+
+
+def _sealer(duel: Duel) -> Sealer:
+    """What the attacker protects its packets with."""
+    sealer = core_of(duel.attacker).spaces[APPLICATION].sealer
+    assert sealer is not None
+    return sealer
 
 
 def test_e82_too_many_packets_that_do_not_authenticate(server_files: CertificateFiles) -> None:
