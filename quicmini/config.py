@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["MAX_CONCURRENT_STREAMS", "Config", "Keylog"]
+__all__ = ["KNOWN_VERSIONS", "MAX_CONCURRENT_STREAMS", "Config", "Keylog"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -13,6 +13,9 @@ MIB = 1024 * KIB
 # Streams of one type that a peer may be allowed at once. The RFC's bound is 2**60 (RFC 9000 §4.6); but a frame for a
 # stream opens all below it (§3.2), so that the allowance is also the work that one frame can cause.
 MAX_CONCURRENT_STREAMS = 65_536
+
+# The versions of QUIC that this project speaks: RFC 9000 and RFC 9369.
+KNOWN_VERSIONS = (0x00000001, 0x6B3343CF)
 
 # Called with a label, the ClientHello's Random, and the secret.
 Keylog = Callable[[str, bytes, bytes], None]
@@ -40,6 +43,9 @@ class Config:
     session_tickets: how many tickets a server gives each client, to resume its session with (RFC 9846 §4.7.1).
     retry: a server has every client prove its address first: costs a round trip, and keeps floods from forged addresses
         from costing state (RFC 9000 §8.1.2).
+    versions: QUIC version numbers in order of preference. A server answers in the first of them that the client offers
+        as well (RFC 9368 §2.3).
+    initial_version: what a client begins with; None: the first of `versions`.
     max_pending: how many connections a listener holds that nobody has accepted yet.
     stateless_reset_key: 16 or more secret bytes from which a server that was restarted, or another server of the same
         address, can tell peers that their connections are lost; None: made anew by each endpoint (RFC 9000 §10.3.2).
@@ -61,6 +67,8 @@ class Config:
     groups: tuple[int, ...] = (0x001D, 0x0017, 0x0018)
     session_tickets: int = 1
     retry: bool = False
+    versions: tuple[int, ...] = KNOWN_VERSIONS
+    initial_version: int | None = None
     max_pending: int = 128
     stateless_reset_key: bytes | None = None
     keylog: Keylog | None = None
@@ -86,6 +94,10 @@ class Config:
             f"session_tickets must be 0 to {MAX_SESSION_TICKETS}",
             self.session_tickets,
         )
+        known = bool(self.versions) and set(self.versions) <= set(KNOWN_VERSIONS)
+        _require(known, "versions must be some of those that are known", self.versions)
+        known = self.initial_version is None or self.initial_version in self.versions
+        _require(known, "initial_version must be one of versions", self.initial_version)
         _require(self.max_pending > 0, "max_pending must be above 0", self.max_pending)
         if self.stateless_reset_key is not None:
             length = len(self.stateless_reset_key)

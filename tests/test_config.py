@@ -32,6 +32,9 @@ def test_the_defaults_are_accepted() -> None:
         ("max_pending", 0),
         ("session_tickets", -1),
         ("session_tickets", MAX_SESSION_TICKETS + 1),
+        ("versions", ()),
+        ("versions", (1, 2)),
+        ("initial_version", 2),
     ],
 )
 def test_what_cannot_work_is_refused_by_name(name: str, value: Any) -> None:

@@ -6,6 +6,8 @@ may have changed something it asks `datagrams_to_send`, `next_timeout` and `next
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from quicmini.connection.core import Core
 from quicmini.connection.events import ConnectionTerminated, Event
 from quicmini.connection.handshake import Handshake, Tls
@@ -45,11 +47,11 @@ class Connection:
         "_termination_told",
     )
 
-    def __init__(self, core: Core, tls: Tls, sealer: Sealer, opener: Opener) -> None:
+    def __init__(self, core: Core, make_tls: Callable[[], Tls], sealer: Sealer, opener: Opener) -> None:
         self._core = core
         self._events = core.events
         self._stream_events = core.streams.events
-        self._handshake = Handshake(core, tls)
+        self._handshake = Handshake(core, make_tls)
         initial = core.spaces[PacketNumberSpace.INITIAL]
         initial.sealer, initial.opener = sealer, opener
         self._receiver = Receiver(core, self._handshake)

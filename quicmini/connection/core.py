@@ -19,11 +19,11 @@ from quicmini.connection.paths import Path
 from quicmini.connection.spaces import Space
 from quicmini.connection.state import Address, ConnectionStats
 from quicmini.connection.timers import IdleTimer
+from quicmini.connection.versions import Versions
 from quicmini.errors import ConnectionClosed
 from quicmini.recovery.loss import Recovery
 from quicmini.recovery.sent import PacketNumberSpace, SentPacket
 from quicmini.streams.manager import StreamManager
-from quicmini.wire.packet import VERSION_1
 from quicmini.wire.transport_parameters import TransportParameters
 
 __all__ = ["Core"]
@@ -36,7 +36,8 @@ class Core:
 
     original_destination_cid: what the client's first Initial was sent to; initial_cid: the same, or what a Retry packet
     replaced it by, which retry_source_cid is then too. token: what a client's Initials carry. tokens: where a server
-    gets its own from. now: the time of the last call from outside.
+    gets its own from. peer_parameters: what the peer has announced, once it is known. now: the time of the last call
+    from outside.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class Core:
         "now",
         "original_destination_cid",
         "path",
+        "peer_parameters",
         "recovery",
         "remote_cids",
         "retry_source_cid",
@@ -62,6 +64,7 @@ class Core:
         "token",
         "tokens",
         "version",
+        "versions",
     )
 
     def __init__(
@@ -75,13 +78,16 @@ class Core:
         remote_cid: bytes,
         parameters: TransportParameters,
         now: float,
+        version: int,
         token: bytes = b"",
         tokens: AddressTokens | None = None,
         retry_source_cid: bytes | None = None,
         address_validated: bool = False,
     ) -> None:
         self.is_client = is_client
-        self.version = VERSION_1
+        self.version = version
+        self.versions = Versions(config.versions, version)
+        self.peer_parameters: TransportParameters | None = None
         self.keylog = config.keylog
         self.created = self.now = now
         self.original_destination_cid = original_destination_cid

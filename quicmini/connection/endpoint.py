@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from quicmini.config import Config
@@ -15,6 +15,7 @@ from quicmini.connection.receive import MIN_INITIAL_SIZE
 from quicmini.connection.reset import StatelessResets
 from quicmini.connection.state import Address, Transmit
 from quicmini.connection.stateless import refusal, retry
+from quicmini.connection.version_negotiation import server_parameters, version_information
 from quicmini.crypto.protection import Opener, initial_protection
 from quicmini.errors import DecodeError, TransportError, TransportErrorCode
 from quicmini.tls.client import TlsClient
@@ -23,7 +24,6 @@ from quicmini.tls.groups import Random
 from quicmini.tls.server import TlsServer
 from quicmini.tls.session import Session
 from quicmini.wire.packet import (
-    VERSION_1,
     LongHeader,
     PacketType,
     UnknownVersion,
@@ -40,7 +40,7 @@ from quicmini.wire.transport_parameters import (
     encode_parameter,
 )
 
-__all__ = ["ClientSettings", "Endpoint", "ServerSettings"]
+__all__ = ["ClientSettings", "Endpoint", "ServerSettings", "first_version"]
 
 # A client's first Destination Connection ID must be this long at least, in bytes (RFC 9000 §7.2).
 _MIN_ORIGINAL_CID_LENGTH = 8
@@ -113,12 +113,24 @@ class Endpoint:
             remote_cid=original_cid,
             parameters=self._limits,
             now=now,
+            version=first_version(self._config, settings.session),
             token=settings.token,
         )
-        parameters = self._parameters(local_cids.handshake_cid)
-        tls = TlsClient(settings.context, settings.server_name, parameters, self._random, settings.session)
-        tls.start()
-        connection = Connection(core, tls, *initial_protection(original_cid, core.version, is_client=True))
+
+        def make_tls() -> TlsClient:
+            parameters = self._parameters(local_cids.handshake_cid) + version_information(core)
+            tls = TlsClient(
+                settings.context,
+                settings.server_name,
+                parameters,
+                self._random,
+                settings.session,
+                version=core.version,
+            )
+            tls.start()
+            return tls
+
+        connection = Connection(core, make_tls, *initial_protection(original_cid, core.version, is_client=True))
         connection.start(now)
         issuer.lead_to(connection)
         return connection
@@ -167,7 +179,7 @@ class Endpoint:
                 if len(datagram) < MIN_INITIAL_SIZE:
                     reason = "small datagram"
                 elif isinstance(header, UnknownVersion) or (
-                    isinstance(header, LongHeader) and header.version != VERSION_1
+                    isinstance(header, LongHeader) and header.version not in self._config.versions
                 ):
                     reason = "other version"
                     self._answer(self._version_negotiation(header, datagram), source)
@@ -209,13 +221,15 @@ class Endpoint:
             remote_cid=header.source_cid,
             parameters=self._limits,
             now=now,
+            version=header.version,
             tokens=self._tokens,
             retry_source_cid=proof.retry_cid,
             address_validated=proof.validated,
         )
         parameters = self._parameters(local_cids.handshake_cid, proof.original_cid, proof.retry_cid)
-        tls = TlsServer(self._server.context, parameters, self._random)
-        connection = Connection(core, tls, sealer, opener)
+        answer = partial(server_parameters, core, parameters)
+        make_tls = partial(TlsServer, self._server.context, answer, self._random, version=core.version)
+        connection = Connection(core, make_tls, sealer, opener)
         issuer.lead_to(connection)
         self._connections[header.destination_cid] = connection
         return connection
@@ -248,7 +262,9 @@ class Endpoint:
         return parameters
 
     def _version_negotiation(self, header: UnknownVersion | LongHeader, datagram: bytes) -> bytes:
-        return encode_version_negotiation(header.source_cid, header.destination_cid, [VERSION_1], self._random(1)[0])
+        return encode_version_negotiation(
+            header.source_cid, header.destination_cid, self._config.versions, self._random(1)[0]
+        )
 
     def _answer(self, payload: bytes, destination: Address) -> None:
         if len(self.transmits) < MAX_STATELESS_ANSWERS:
@@ -277,6 +293,13 @@ def _limits(
         active_connection_id_limit=ACTIVE_CONNECTION_ID_LIMIT,
     )
     return limits, limits.encode()
+
+
+def first_version(config: Config, session: Session | None) -> int:
+    """The QUIC version that a client begins with: that of the session, which is of no use in another (RFC 9369 §5)."""
+    if session is not None and session.version in config.versions:
+        return session.version
+    return config.initial_version or config.versions[0]
 
 
 def _destination_cid(datagram: bytes) -> bytes:

@@ -42,5 +42,6 @@ def follow_retry(core: Core, packet: RetryPacket) -> bool:
     core.remote_cids.replace_handshake_cid(packet.source_cid)
     space = core.spaces[PacketNumberSpace.INITIAL]
     space.sealer, space.opener = initial_protection(core.initial_cid, core.version, is_client=True)
+    core.versions.protections.clear()
     core.send_again(PacketNumberSpace.INITIAL)
     return True

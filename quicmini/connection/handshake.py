@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from quicmini.connection.core import Core
 from quicmini.connection.events import HandshakeCompleted
 from quicmini.connection.keylog import log_secrets
 from quicmini.connection.state import ConnectionState
+from quicmini.connection.version_negotiation import begin_again, check_servers_version
 from quicmini.crypto.keys import EncryptionLevel
 from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import TransportError, TransportErrorCode
@@ -36,9 +38,13 @@ _SPACES = {level: space for space, level in _LEVELS.items()}
 
 
 class Tls(Protocol):
-    """What both roles of `quicmini.tls` offer. client_random: the ClientHello's, once there is one."""
+    """What both roles of `quicmini.tls` offer.
+
+    client_random: the ClientHello's, once there is one. version: that of the connection, to which sessions belong.
+    """
 
     client_random: bytes
+    version: int
 
     def receive(self, level: EncryptionLevel, data: bytes) -> None: ...
     def events(self) -> list[TlsEvent]: ...
@@ -47,12 +53,13 @@ class Tls(Protocol):
 class Handshake:
     """Feeds TLS, and does what TLS says."""
 
-    __slots__ = ("_core", "_peer_cid_limit", "_tls", "complete", "confirmed", "expected_source_cid", "result",
-                 "session")  # fmt: skip
+    __slots__ = ("_core", "_make_tls", "_peer_cid_limit", "_tls", "complete", "confirmed", "expected_source_cid",
+                 "result", "session")  # fmt: skip
 
-    def __init__(self, core: Core, tls: Tls) -> None:
+    def __init__(self, core: Core, make_tls: Callable[[], Tls]) -> None:
         self._core = core
-        self._tls = tls
+        self._make_tls = make_tls
+        self._tls = make_tls()
         self._peer_cid_limit = 0
         self.complete = False
         self.confirmed = False
@@ -61,12 +68,20 @@ class Handshake:
         # What the peer's initial_source_connection_id must be: the Source Connection ID of its first packet.
         self.expected_source_cid: bytes | None = None
 
+    def begin_again(self, version: int, now: float) -> None:
+        """Client: a new first flight, in another version (RFC 9368 §2.1)."""
+        begin_again(self._core, version)
+        self._tls = self._make_tls()
+        self.follow_tls(now)
+
     def on_crypto(self, space: PacketNumberSpace, frame: Crypto, now: float) -> None:
         """A CRYPTO frame of the peer: what is in order goes to TLS (RFC 9001 §4.1.3)."""
         if not self._core.lifecycle.alive:
             return  # it stands behind a CONNECTION_CLOSE: TLS must not bring the connection back to life
         data = self._core.spaces[space].crypto.receive(frame)
         if data:
+            if self._core.is_client:  # what TLS of a server says comes in the negotiated version (RFC 9369 §4.1)
+                self._core.versions.settled = True
             self._tls.receive(_LEVELS[space], data)
             self.follow_tls(now)
 
@@ -76,6 +91,8 @@ class Handshake:
             match event:
                 case CryptoData(level, data):
                     self._core.spaces[_SPACES[level]].crypto.send(data)
+                    if not self._core.is_client:
+                        self._core.versions.settled = True
                 case KeysReady():
                     self._install_keys(event)
                 case PeerTransportParameters(data):
@@ -102,8 +119,13 @@ class Handshake:
 
     def _apply_parameters(self, data: bytes) -> None:
         core = self._core
-        parameters = parse_transport_parameters(data, from_client=not core.is_client)
+        # A server has read them already, to choose the version.
+        parameters = core.peer_parameters or parse_transport_parameters(data, from_client=not core.is_client)
+        core.peer_parameters = parameters
+        self._tls.version = core.version  # it is negotiated by now
         self._check_cids(parameters)
+        if core.is_client:
+            check_servers_version(core, parameters)
         self._peer_cid_limit = parameters.active_connection_id_limit
         core.idle.negotiate(parameters.max_idle_timeout / 1000)
         core.recovery.max_ack_delay = parameters.max_ack_delay / 1000

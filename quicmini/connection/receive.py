@@ -14,6 +14,7 @@ from quicmini.connection.handshake import Handshake
 from quicmini.connection.key_update import KEY_PHASE
 from quicmini.connection.spaces import Space
 from quicmini.connection.state import Address
+from quicmini.connection.version_negotiation import adopt_version, can_read, initial_opener
 from quicmini.crypto.protection import Opener
 from quicmini.errors import (
     DecodeError,
@@ -137,13 +138,13 @@ class Receiver:
                 core.stats.count_dropped("malformed header")
                 return
             if isinstance(header, VersionNegotiation):
-                self._on_version_negotiation(header)
+                self._on_version_negotiation(header, now)
                 return
             if isinstance(header, RetryPacket):
                 if self._handshake.expected_source_cid is not None or not follow_retry(core, header):
                     core.stats.count_dropped("Retry")
                 return
-            if isinstance(header, UnknownVersion) or header.version != core.version:
+            if isinstance(header, UnknownVersion) or not can_read(core, header):
                 core.stats.count_dropped("other version")
                 return
             destination_cid = header.destination_cid if destination_cid is None else destination_cid
@@ -167,12 +168,13 @@ class Receiver:
             else:
                 self._put_aside(packet, now)
             return
+        opener = space.opener if header.version == core.version else initial_opener(core, header.version)
         try:
-            first_byte, truncated, pn_length = space.opener.unmask(packet, pn_offset)
+            first_byte, truncated, pn_length = opener.unmask(packet, pn_offset)
             packet_number = decode_packet_number(space.acks.largest, truncated, 8 * pn_length)
-            payload = space.opener.open(packet, pn_offset, first_byte, pn_length, packet_number)
+            payload = opener.open(packet, pn_offset, first_byte, pn_length, packet_number)
         except DecodeError:
-            self._count_undecryptable(space.opener)
+            self._count_undecryptable(opener)
             return
         self._on_authenticated_long(header)
         if first_byte & _RESERVED_LONG:
@@ -194,22 +196,28 @@ class Receiver:
         if handshake.expected_source_cid is None:
             handshake.expected_source_cid = header.source_cid
             core.remote_cids.replace_handshake_cid(header.source_cid)
+        if header.version != core.version and not core.versions.settled:
+            adopt_version(core, header.version)
         if header.packet_type is PacketType.HANDSHAKE and not core.is_client:
             # Only who has seen our Initial can have made this (RFC 9000 §8.1, RFC 9001 §4.9.1).
             core.path.validated = True
             core.recovery.at_amplification_limit = False
             core.discard_space(PacketNumberSpace.INITIAL)
 
-    def _on_version_negotiation(self, packet: VersionNegotiation) -> None:
-        """RFC 9000 §6.2: believed only before anything else came, and if it answers what was sent."""
+    def _on_version_negotiation(self, packet: VersionNegotiation, now: float) -> None:
+        """RFC 9000 §6.2, RFC 9368 §2.1: believed once, before anything else came, and if it answers what was sent."""
         core = self._core
         answers = (
             packet.destination_cid == core.local_cids.handshake_cid
             and packet.source_cid == core.original_destination_cid
         )
-        first = core.is_client and self._handshake.expected_source_cid is None
-        if not (first and answers) or core.version in packet.versions:
+        first = core.is_client and self._handshake.expected_source_cid is core.retry_source_cid is None
+        if not (first and answers) or core.version in packet.versions or core.versions.reacted:
             core.stats.count_dropped("Version Negotiation")
+            return
+        version = core.versions.preferred(packet.versions)
+        if version is not None:
+            self._handshake.begin_again(version, now)
             return
         offered = ", ".join(f"{version:#x}" for version in packet.versions[:8])
         core.terminate(

@@ -10,7 +10,7 @@ from functools import lru_cache
 from time import monotonic
 
 from quicmini.config import Config
-from quicmini.connection.endpoint import ClientSettings, Endpoint
+from quicmini.connection.endpoint import ClientSettings, Endpoint, first_version
 from quicmini.connection.state import Address
 from quicmini.errors import ConnectionClosed
 from quicmini.sync.connection import Connection
@@ -22,7 +22,6 @@ from quicmini.sync.udp import UdpSocket
 from quicmini.tls.certificates import Credential, TrustStore, load_credential, load_trust_store
 from quicmini.tls.context import ClientContext
 from quicmini.tls.session import Session
-from quicmini.wire.packet import VERSION_1
 
 __all__ = ["connect"]
 
@@ -109,7 +108,7 @@ def _open(family: int, remote: Address, settings: ClientSettings, config: Config
     udp = UdpSocket.connect(family, remote)
     try:
         endpoint = Endpoint(config, random=os.urandom)
-        token = TOKENS.take(remote, settings.server_name, VERSION_1)
+        token = TOKENS.take(remote, settings.server_name, first_version(config, settings.session))
         core = endpoint.connect(udp.remote_address, settings._replace(token=token), monotonic())
         loop = Loop(udp, endpoint, name=f"quicmini client {remote[0]}:{remote[1]}")
         driver = Driver(core, loop)

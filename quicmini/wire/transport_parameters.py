@@ -24,6 +24,7 @@ __all__ = [
     "TransportParameters",
     "VersionInformation",
     "encode_parameter",
+    "encode_version_information",
     "parse_transport_parameters",
 ]
 
@@ -165,7 +166,8 @@ def _decode_preferred_address(data: bytes) -> PreferredAddress:
     )
 
 
-def _encode_version_information(value: VersionInformation) -> bytes:
+def encode_version_information(value: VersionInformation) -> bytes:
+    """The value of the parameter."""
     return b"".join(version.to_bytes(4, "big") for version in (value.chosen_version, *value.available_versions))
 
 
@@ -198,7 +200,7 @@ _PARAMETERS = {
     0x0E: _integer("active_connection_id_limit", minimum=2),
     INITIAL_SOURCE_CONNECTION_ID: _opaque("initial_source_connection_id", 0, MAX_CID_LENGTH),
     RETRY_SOURCE_CONNECTION_ID: _opaque("retry_source_connection_id", 0, MAX_CID_LENGTH, server_only=True),
-    VERSION_INFORMATION: _Parameter("version_information", _encode_version_information, _decode_version_information),
+    VERSION_INFORMATION: _Parameter("version_information", encode_version_information, _decode_version_information),
     0x20: _integer("max_datagram_frame_size"),
     0x2AB2: _flag("grease_quic_bit"),
 }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quicmini.config import Config
-from quicmini.connection import handshake
+from quicmini.config import KNOWN_VERSIONS, Config
 from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, LOCAL_CID_LENGTH
 from quicmini.connection.connection import Connection
 from quicmini.connection.endpoint import MAX_STATELESS_ANSWERS, Endpoint
@@ -22,7 +21,6 @@ from quicmini.wire.packet import (
     encode_long_header,
     parse_long_header,
 )
-from quicmini.wire.transport_parameters import TransportParameters, parse_transport_parameters
 from tests.certificates import CertificateFiles
 from tests.connection.attacker import core_of, forge
 from tests.connection.pair import CLIENT, SERVER, Pair, split
@@ -159,7 +157,7 @@ def test_version_negotiation_mirrors_the_ids(pair: Pair) -> None:
     assert endpoint.receive([datagram], STRANGER, 0.0) == []
     (transmit,) = endpoint.transmits
     assert transmit.destination == STRANGER
-    assert parse_long_header(transmit.payload, 0) == VersionNegotiation(b"abc", long_id, (VERSION_1,))
+    assert parse_long_header(transmit.payload, 0) == VersionNegotiation(b"abc", long_id, KNOWN_VERSIONS)
     assert endpoint.dropped == {"other version": 1}
 
 
@@ -213,21 +211,13 @@ def test_a_packet_with_a_random_id_goes_to_whoever_talks_to_its_sender(pair: Pai
 
 
 @pytest.mark.parametrize("from_client", [True, False])
-def test_the_limits_of_the_configuration_are_announced(
-    server_files: CertificateFiles, monkeypatch: pytest.MonkeyPatch, from_client: bool
-) -> None:
+def test_the_limits_of_the_configuration_are_announced(server_files: CertificateFiles, from_client: bool) -> None:
     """RFC 9000 §18.2: seen from the other side."""
-    heard: list[TransportParameters] = []
-
-    def listening(data: bytes, *, from_client: bool) -> TransportParameters:
-        heard.append(parse_transport_parameters(data, from_client=from_client))
-        return heard[-1]
-
-    monkeypatch.setattr(handshake, "parse_transport_parameters", listening)
     config = Config(max_data=5000, max_stream_data=700, max_streams_bidi=3, max_streams_uni=4, idle_timeout=7.5)
     pair = Pair(server_files, client_config=config) if from_client else Pair(server_files, server_config=config)
     pair.run()
-    parameters = heard[0 if from_client else 1]
+    parameters = core_of(pair.server if from_client else pair.client).peer_parameters
+    assert parameters is not None
     sender = core_of(pair.client if from_client else pair.server)
     original = None if from_client else sender.original_destination_cid
     assert parameters.initial_source_connection_id == sender.local_cids.handshake_cid

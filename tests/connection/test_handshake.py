@@ -33,6 +33,7 @@ class ScriptedTls:
 
     def __init__(self) -> None:
         self.client_random = bytes(32)
+        self.version = 1
         self.heard: list[tuple[EncryptionLevel, bytes]] = []
         self.said: list[TlsEvent] = []
 
@@ -57,7 +58,7 @@ def tls() -> ScriptedTls:
 @pytest.fixture
 def client(pair: Pair, tls: ScriptedTls) -> Handshake:
     """A client that has heard the server's first packet."""
-    handshake = Handshake(core_of(pair.client), tls)
+    handshake = Handshake(core_of(pair.client), lambda: tls)
     handshake.expected_source_cid = b"server's"
     return handshake
 
@@ -174,7 +175,7 @@ def test_a_small_peer_gets_small_datagrams(server_files: CertificateFiles) -> No
     """RFC 9000 §18.2, max_udp_payload_size: a limit, whatever this side would like."""
     pair = Pair(server_files, client_config=Config(max_datagram_size=1452))
     tls = ScriptedTls()
-    handshake = Handshake(core_of(pair.client), tls)
+    handshake = Handshake(core_of(pair.client), lambda: tls)
     handshake.expected_source_cid = b"server's"
     tls.said = [PeerTransportParameters(replace(parameters_for(handshake), max_udp_payload_size=1300).encode())]
     handshake.follow_tls(0.0)
