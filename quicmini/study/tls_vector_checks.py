@@ -61,10 +61,11 @@ def tls_0rtt(values: Values) -> Iterator[Comparison]:
     schedule.update(client_hello[:-BINDERS_LENGTH])
     yield same(values, "binder_transcript_hash", schedule.transcript_hash())
     yield same(values, "binder", schedule.verify_data(binder_key))
+    yield same(values, "binder", KeySchedule(SUITE, values.octets("psk")).binder(client_hello[:-BINDERS_LENGTH]))
     yield same(values, "binder", client_hello[-SUITE.hash_length :])
 
     schedule.update(client_hello[-BINDERS_LENGTH:])
-    early_traffic_secret = schedule.derive_secret("c e traffic")
+    early_traffic_secret = schedule.early_traffic_secret()
     yield same(values, "client_early_traffic_secret", early_traffic_secret)
     yield from _key_and_iv(values, "client_early", early_traffic_secret)
     yield same(values, "early_exporter_master_secret", schedule.derive_secret("e exp master"))

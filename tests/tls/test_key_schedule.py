@@ -8,6 +8,8 @@ import vectors
 from quicmini.crypto.hkdf import hkdf_expand_label
 from quicmini.crypto.keys import CIPHER_SUITES
 from quicmini.tls.key_schedule import SERVER_CONTEXT, KeySchedule, certificate_verify_content, resumption_psk
+from quicmini.tls.messages import ClientHello
+from quicmini.tls.psk import OfferedPsks
 
 SUITE = CIPHER_SUITES[0x1301]
 
@@ -48,8 +50,11 @@ def test_a_resumed_handshake() -> None:
     schedule = KeySchedule(SUITE, values.octets("psk"))
     assert schedule.secret == values.octets("early_secret")
     assert schedule.derive_secret("res binder") == values.octets("binder_key")
-    schedule.update(values.octets("client_hello"))
-    assert schedule.derive_secret("c e traffic") == values.octets("client_early_traffic_secret")
+    client_hello = values.octets("client_hello")
+    binders_size = OfferedPsks.parse(ClientHello.parse(client_hello[4:]).extensions[41]).binders_size
+    assert schedule.binder(client_hello[:-binders_size]) == values.octets("binder")
+    schedule.update(client_hello)
+    assert schedule.early_traffic_secret() == values.octets("client_early_traffic_secret")
     assert schedule.derive_secret("e exp master") == values.octets("early_exporter_master_secret")
     schedule.update(values.octets("server_hello"))
     handshake = schedule.handshake_traffic_secrets(values.octets("ecdhe_shared"))

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from quicmini.errors import HandshakeError
 from quicmini.tls.certificates import TrustStore, load_credential, load_trust_store
 from quicmini.tls.codes import Alert
-from quicmini.tls.verification import parse_certificate, parse_server_name, public_key, verify_chain
+from quicmini.tls.verification import (
+    authenticated_client_key,
+    authenticated_key,
+    parse_certificate,
+    parse_server_name,
+    public_key,
+    verify_chain,
+)
+from tests.certificates import Authority, CertificateFiles
 from tests.tls.certs import DAY, TODAY, Made, make
 from tests.tls.openssl import NEW_KEY, self_signed, signed
 from tests.tls.peers import (
@@ -265,3 +273,63 @@ def test_an_authority_whose_key_usage_excludes_signing_certificates() -> None:
     usage = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
     limited = make("limited", ca=True, issuer=ROOT, key_usage=usage)
     assert verify(make("leaf", "example.com", issuer=limited), limited).startswith("42: ")
+
+
+# Clients
+
+
+def client_alert(*chain: Made, trust: tuple[Made, ...] = (ROOT,), after: timedelta = timedelta()) -> int | None:
+    """The alert that a client with this chain is answered with, None if it is believed."""
+    store = TrustStore([made.certificate for made in trust])
+    try:
+        authenticated_client_key(tuple(made.der for made in chain), store, TODAY + after)
+    except HandshakeError as error:
+        return error.alert
+    return None
+
+
+CLIENT = make("Alice", issuer=INTERMEDIATE)  # no subjectAltName at all
+
+
+@pytest.mark.parametrize("chain", [(CLIENT, INTERMEDIATE), (LEAF, INTERMEDIATE)], ids=["no names", "names"])
+def test_a_client_with_any_name(chain: tuple[Made, ...]) -> None:
+    assert client_alert(*chain) is None
+
+
+def test_a_client_that_is_trusted_by_its_own_certificate() -> None:
+    alone = make("Alice")
+    assert client_alert(alone, trust=(alone,)) is None
+    assert client_alert(alone, trust=(alone,), after=31 * DAY) == Alert.CERTIFICATE_EXPIRED
+
+
+def test_a_client_without_a_certificate() -> None:
+    assert client_alert() == Alert.CERTIFICATE_REQUIRED
+
+
+def test_clients_that_are_not_believed() -> None:
+    assert client_alert(CLIENT) == Alert.UNKNOWN_CA  # the intermediate certificate is missing
+    assert client_alert(CLIENT, INTERMEDIATE, trust=(RSA_ROOT,)) == Alert.UNKNOWN_CA
+    assert client_alert(CLIENT, INTERMEDIATE, after=31 * DAY) == Alert.CERTIFICATE_EXPIRED
+    assert client_alert(make("Alice", issuer=make("Eve", issuer=ROOT)), make("Eve", issuer=ROOT)) is not None
+
+
+def test_a_servers_certificate_is_none_of_a_client(authority: Authority) -> None:
+    """extendedKeyUsage tells them apart (RFC 5280 §4.2.1.12)."""
+    store = load_trust_store(authority.cafile)
+    for client in (True, False):
+        chain = load_credential(*_paths(authority.issue("localhost", client=client))).chain
+        as_client = outcome(authenticated_client_key, chain, store, TODAY + DAY)
+        as_server = outcome(authenticated_key, chain, parse_server_name("localhost"), store, TODAY + DAY)
+        assert (as_client is None, as_server is None) == (client, not client)
+
+
+def _paths(files: CertificateFiles) -> tuple[str, str]:
+    return files.certfile, files.keyfile
+
+
+def test_what_was_verified_for_a_client_says_nothing_about_a_server() -> None:
+    """One trust store may serve both ways: its memory keeps them apart."""
+    store = TrustStore([ROOT.certificate])
+    chain = (CLIENT.der, INTERMEDIATE.der)
+    authenticated_client_key(chain, store, TODAY)
+    assert alert_of(authenticated_key, chain, parse_server_name("alice"), store, TODAY) == Alert.BAD_CERTIFICATE
