@@ -65,6 +65,11 @@ class CryptoStream:
     def send(self, data: bytes) -> None:
         self._outgoing.write(data)
 
+    def repeat(self) -> None:
+        """Send all again that is not acknowledged: each probe may be the one that arrives (RFC 9002 §6.2.4)."""
+        outgoing = self._outgoing
+        outgoing.on_lost(outgoing.start, outgoing.sent - outgoing.start)
+
     def write_frames(self, builder: PacketBuilder) -> None:
         """Fill the packet with CRYPTO frames as far as there is data and room."""
         while self._outgoing.has_data and builder.room >= _MIN_ROOM:

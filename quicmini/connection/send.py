@@ -126,6 +126,8 @@ class Sender:
             # Nothing of this level is in flight, so that no probe timeout will ever make room for it; and what is in
             # flight at other levels may have to wait for just this before the peer can acknowledge it.
             within_budget = True
+        if probing and not application and not space.crypto.has_frames:
+            space.crypto.repeat()
         waiting = probing or (within_budget and (self._has_frames if application else space.crypto.has_frames))
         acks = space.acks
         due = acks.pending and (waiting or (acks.deadline is not None and acks.deadline <= now))

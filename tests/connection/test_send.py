@@ -61,3 +61,19 @@ def test_keys_are_not_used_beyond_their_confidentiality_limit(server_files: Cert
         assert isinstance(side.error, TransportError)
         assert side.error.error_code == TransportErrorCode.AEAD_LIMIT_REACHED
     assert sealer.sealed <= 2**23
+
+
+def test_every_probe_of_the_handshake_carries_what_is_missing(server_files: CertificateFiles) -> None:
+    """RFC 9002 §6.2.4: a probe should carry data. The other one may be lost, and with it a whole timeout."""
+    pair = Pair(server_files)
+    (hello,) = pair.from_client()
+    timeout = pair.client.next_timeout()
+    assert timeout is not None
+    pair.now = timeout
+    pair.client.handle_timeout(pair.now)
+    probes = pair.from_client()
+    assert len(probes) == 2
+    for datagram in (hello, *probes):
+        single = Pair(server_files)
+        single.to_server([datagram])
+        assert single.server._core.spaces[PacketNumberSpace.INITIAL].crypto.received  # a whole ClientHello
