@@ -160,7 +160,6 @@ CLIENT_CASES: dict[str, Callable[[Client], Coroutine[Any, Any, None]]] = {
     "chacha20": Client.transfer,
     "v2": Client.transfer,
     "retry": Client.transfer,
-    "ipv6": Client.transfer,
     "multiconnect": Client.multiconnect,
     "keyupdate": Client.keyupdate,
     "resumption": Client.resumption,

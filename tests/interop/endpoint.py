@@ -48,6 +48,12 @@ class Client:
         self._config = replace(self._config, cipher_suites=(_CHACHA20,))
         self.transfer()
 
+    def keyupdate(self) -> None:
+        """All files, with the keys of the next phase."""
+        with self._connect() as connection:
+            connection.update_keys()
+            self._fetch_all(connection, self._environment.requests)
+
     def multiconnect(self) -> None:
         """Each file over a connection of its own, one after another."""
         for request in self._environment.requests:
@@ -87,7 +93,8 @@ CLIENT_CASES: dict[str, Callable[[Client], None]] = {
     "transfer": Client.transfer,
     "chacha20": Client.chacha20,
     "multiconnect": Client.multiconnect,
-    "ipv6": Client.transfer,
+    "retry": Client.transfer,
+    "keyupdate": Client.keyupdate,
 }
 
 
@@ -132,7 +139,7 @@ class Server:
             print(f"{stream}: {error}", file=sys.stderr)
 
 
-SERVER_CASES = frozenset({"handshake", "transfer", "chacha20", "multiconnect", "ipv6"})
+SERVER_CASES = frozenset({"handshake", "transfer", "chacha20", "multiconnect", "retry"})
 
 
 def _read_request(stream: Stream) -> bytes:
@@ -144,7 +151,10 @@ def _read_request(stream: Stream) -> bytes:
 
 
 def _config(environment: Environment) -> Config:
-    return Config(keylog=KeyLog(environment.key_log) if environment.key_log else None)
+    return Config(
+        keylog=KeyLog(environment.key_log) if environment.key_log else None,
+        retry=environment.test_case == "retry",
+    )
 
 
 def main() -> int:
