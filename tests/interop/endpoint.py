@@ -15,6 +15,7 @@ from dataclasses import replace
 from quicmini import Config, Connection, Stream, connect, listen
 from quicmini.errors import QuicError
 from quicmini.observe.keylog import KeyLog
+from quicmini.wire.packet import VERSION_1, VERSION_2
 from tests.interop.convention import ALPN, UNSUPPORTED, Environment, Request, file_asked_for, request_line
 
 __all__ = ["main"]
@@ -94,6 +95,7 @@ CLIENT_CASES: dict[str, Callable[[Client], None]] = {
     "chacha20": Client.chacha20,
     "multiconnect": Client.multiconnect,
     "retry": Client.transfer,
+    "v2": Client.transfer,
     "keyupdate": Client.keyupdate,
 }
 
@@ -139,7 +141,7 @@ class Server:
             print(f"{stream}: {error}", file=sys.stderr)
 
 
-SERVER_CASES = frozenset({"handshake", "transfer", "chacha20", "multiconnect", "retry"})
+SERVER_CASES = frozenset({"handshake", "transfer", "chacha20", "multiconnect", "retry", "v2"})
 
 
 def _read_request(stream: Stream) -> bytes:
@@ -151,10 +153,10 @@ def _read_request(stream: Stream) -> bytes:
 
 
 def _config(environment: Environment) -> Config:
-    return Config(
-        keylog=KeyLog(environment.key_log) if environment.key_log else None,
-        retry=environment.test_case == "retry",
-    )
+    keylog = KeyLog(environment.key_log) if environment.key_log else None
+    if environment.test_case == "v2":
+        return Config(keylog=keylog, versions=(VERSION_2, VERSION_1), initial_version=VERSION_1)
+    return Config(keylog=keylog, retry=environment.test_case == "retry")
 
 
 def main() -> int:
