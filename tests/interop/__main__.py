@@ -86,7 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scale", type=float, default=1.0, help="the fraction of the work: below 1 for a quick look")
     parser.add_argument("--jobs", type=int, default=1, help="cells that run at the same time")
     parser.add_argument("--json", action="store_true", help="print the cells as JSON")
-    parser.add_argument("--keep", type=Path, help="a folder for what each run leaves: files, key logs, output")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for what runs leave: capture.pcap, packets.txt, key logs, output"
+    )
     return parser
 
 

@@ -37,6 +37,8 @@ _LABELS = {
 # 0-RTT and 1-RTT packets share a packet number space (RFC 9000 §12.3).
 _SPACES = {PacketType.ZERO_RTT: PacketType.ONE_RTT}
 
+_LONG = 20  # bytes: of longer fields, people want to see the length
+
 _CLIENT_RANDOM = slice(6, 38)  # in a ClientHello: type, length and legacy version come before it
 
 
@@ -63,6 +65,17 @@ class Packet:
     @property
     def to_server(self) -> bool:
         return self.captured.to_server
+
+    def __str__(self) -> str:
+        """One line for people: when, whither, what."""
+        fate = "lost" if self.captured.arrival is None else "corrupted" if self.captured.corrupted else ""
+        frames = "?" if self.frames is None else ", ".join(_summary(frame) for frame in self.frames)
+        phase = f" phase {self.key_phase}" if self.key_phase else ""
+        return (
+            f"{self.captured.time:9.4f} {'->' if self.to_server else '<-'} {self.captured.path[0]}:"
+            f"{self.captured.path[1]} {fate:9} {self.connection} {self.packet_type.name:9} "
+            f"{self.destination_cid.hex()} {self.packet_number}{phase} ({self.size}): {frames}"
+        )
 
 
 class _Keys:
@@ -99,6 +112,15 @@ class _Connection:
     keys: dict[tuple[PacketType, bool, int], _Keys] = field(default_factory=dict)
     largest: dict[tuple[PacketType, bool], int] = field(default_factory=dict)
     version: int = 0
+
+
+def _summary(frame: Frame) -> str:
+    """A frame without the bytes that it carries."""
+    fields = (
+        f"{name}={len(value) if isinstance(value, bytes) and len(value) > _LONG else value!r}"
+        for name, value in zip(frame._fields, frame, strict=True)
+    )
+    return f"{type(frame).__name__}({', '.join(fields)})"
 
 
 def dissect(captured: Iterable[Captured], key_log: Mapping[bytes, Secrets]) -> list[Packet]:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from quicmini import Config, Connection, Stream, connect, listen
 from quicmini.errors import QuicError
 from quicmini.observe.keylog import KeyLog
+from quicmini.tls.session import Session
 from quicmini.wire.packet import VERSION_1, VERSION_2
 from tests.interop.convention import ALPN, UNSUPPORTED, Environment, Request, file_asked_for, request_line
 
@@ -61,7 +62,16 @@ class Client:
             with self._connect() as connection:
                 self._fetch(connection, request)
 
-    def _connect(self) -> Connection:
+    def resumption(self) -> None:
+        """The first file over one connection, the others over another that continues its session."""
+        first, *others = self._environment.requests
+        with self._connect() as connection:
+            self._fetch(connection, first)
+            session = connection.session
+        with self._connect(session) as connection:
+            self._fetch_all(connection, others)
+
+    def _connect(self, session: Session | None = None) -> Connection:
         environment = self._environment
         first = environment.requests[0]
         return connect(
@@ -69,6 +79,7 @@ class Client:
             alpn_protocols=[ALPN],
             cafile=environment.authority_file,
             verify=environment.authority_file is not None,
+            session=session,
             open_timeout=_OPEN_TIMEOUT,
             config=self._config,
         )
@@ -95,6 +106,7 @@ CLIENT_CASES: dict[str, Callable[[Client], None]] = {
     "chacha20": Client.chacha20,
     "multiconnect": Client.multiconnect,
     "retry": Client.transfer,
+    "resumption": Client.resumption,
     "v2": Client.transfer,
     "keyupdate": Client.keyupdate,
 }
@@ -141,7 +153,7 @@ class Server:
             print(f"{stream}: {error}", file=sys.stderr)
 
 
-SERVER_CASES = frozenset({"handshake", "transfer", "chacha20", "multiconnect", "retry", "v2"})
+SERVER_CASES = frozenset({"handshake", "transfer", "chacha20", "multiconnect", "retry", "resumption", "v2"})
 
 
 def _read_request(stream: Stream) -> bytes:
@@ -153,10 +165,13 @@ def _read_request(stream: Stream) -> bytes:
 
 
 def _config(environment: Environment) -> Config:
-    keylog = KeyLog(environment.key_log) if environment.key_log else None
-    if environment.test_case == "v2":
-        return Config(keylog=keylog, versions=(VERSION_2, VERSION_1), initial_version=VERSION_1)
-    return Config(keylog=keylog, retry=environment.test_case == "retry")
+    config = Config(
+        keylog=KeyLog(environment.key_log) if environment.key_log else None,
+        retry=environment.test_case == "retry",
+    )
+    if environment.test_case == "v2":  # both sides prefer version 2; the client begins with 1 (RFC 9369 §4)
+        config = replace(config, versions=(VERSION_2, VERSION_1), initial_version=VERSION_1)
+    return config
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ from tests.interop.cases import Case
 from tests.interop.checks import Evidence
 from tests.interop.convention import UNSUPPORTED
 from tests.interop.link import Address, Link
+from tests.interop.pcap import write_pcap
 
 __all__ = ["IMPLEMENTATIONS", "Result", "run_case"]
 
@@ -59,7 +60,7 @@ def run_case(case: Case, client: str, server: str, *, scale: float = 1.0, keep: 
     began = monotonic()
     directory = Path(tempfile.mkdtemp(prefix=f"interop-{case.name}-"))
     try:
-        _Run(case, directory, scale).execute(result)
+        _Run(case, directory, scale, keep=keep is not None).execute(result)
     except _Unsupported as error:
         result.unsupported = str(error)
     except _NotStarted as error:
@@ -75,10 +76,11 @@ def run_case(case: Case, client: str, server: str, *, scale: float = 1.0, keep: 
 class _Run:
     """The folders of one run, and what happens in them."""
 
-    def __init__(self, case: Case, directory: Path, scale: float) -> None:
+    def __init__(self, case: Case, directory: Path, scale: float, *, keep: bool) -> None:
         self._case = case
         self._directory = directory
         self._scale = scale
+        self._keep = keep
         self._www, self._downloads, self._certificates = (directory / name for name in ("www", "downloads", "certs"))
         for folder in (self._www, self._downloads, self._certificates):
             folder.mkdir()
@@ -95,10 +97,13 @@ class _Run:
             link.target = (host, port)
             self._run_client(result, link.address)
         result.datagrams = len(link.captured)
-        if result.problems:
-            return
         logs = [self._directory / "client.keys", self._directory / "server.keys"]
         evidence = Evidence(self._www, self._downloads, link.captured, logs)
+        if self._keep:
+            write_pcap(self._directory / "capture.pcap", link.captured)
+            (self._directory / "packets.txt").write_text("".join(f"{packet}\n" for packet in evidence.packets))
+        if result.problems:
+            return
         for check in case.all_checks(len(self._files)):
             try:
                 result.problems += check(evidence)

@@ -85,6 +85,13 @@ def test_crypto_streams_are_put_together(packets: list[Packet]) -> None:
     assert crypto_stream(packets, PacketType.HANDSHAKE, to_server=False)[0] == 8  # EncryptedExtensions
 
 
+def test_a_packet_can_be_read_by_people(packets: list[Packet]) -> None:
+    lines = [str(packet) for packet in packets]
+    assert any("Stream(stream_id=0, offset=0, data=b'ping', fin=True)" in line for line in lines)
+    assert "INITIAL" in lines[0]
+    assert str(replace(packets[0], frames=None)).endswith(": ?")
+
+
 def test_without_a_key_log_only_initial_packets_are_opened(server_files: CertificateFiles, tmp_path: Path) -> None:
     packets = dissect(captured_of(talk(server_files, tmp_path / "keys.log")), {})
     opened = {packet.packet_type for packet in packets if packet.frames}
