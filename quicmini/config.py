@@ -38,6 +38,7 @@ class Config:
     max_datagram_size: the size of the datagrams sent, 1200 or more (RFC 9000 §14).
     max_datagram_frame_size: the largest DATAGRAM frame that a peer may send; 0: none (RFC 9221 §3).
     send_buffer_size: how much `sendall` holds for a stream before it blocks: unsent and unacknowledged bytes.
+    send_buffer_total: how much all streams of a connection hold together; beyond that each may still hold 16 KiB.
     initial_rtt: the round-trip time assumed before the first measurement (RFC 9002 §6.2.2).
     cipher_suites, groups: TLS code points in order of preference (RFC 9846 §B.4, §4.2.8).
     session_tickets: how many tickets a server gives each client, to resume its session with (RFC 9846 §4.7.1).
@@ -62,6 +63,7 @@ class Config:
     max_datagram_size: int = 1200
     max_datagram_frame_size: int = 65_535
     send_buffer_size: int = 1 * MIB
+    send_buffer_total: int = 16 * MIB
     initial_rtt: float = 0.333
     cipher_suites: tuple[int, ...] = (0x1301, 0x1302, 0x1303)
     groups: tuple[int, ...] = (0x001D, 0x0017, 0x0018)
@@ -85,7 +87,8 @@ class Config:
         _require(1200 <= self.max_datagram_size <= 65527, "max_datagram_size: 1200 to 65527", self.max_datagram_size)
         limit = self.max_datagram_frame_size
         _require(0 <= limit <= 65535, "max_datagram_frame_size must be 0 to 65535 bytes", limit)
-        _require(self.send_buffer_size > 0, "send_buffer_size must be above 0 bytes", self.send_buffer_size)
+        for name in ("send_buffer_size", "send_buffer_total"):
+            _require(getattr(self, name) > 0, f"{name} must be above 0 bytes", getattr(self, name))
         _require(self.initial_rtt > 0, "initial_rtt must be above 0 seconds", self.initial_rtt)
         _require(bool(self.cipher_suites), "cipher_suites must name at least one suite", self.cipher_suites)
         _require(bool(self.groups), "groups must name at least one group", self.groups)

@@ -26,6 +26,7 @@ def test_the_defaults_are_accepted() -> None:
         ("max_datagram_size", 1199),
         ("max_datagram_size", 65528),
         ("send_buffer_size", 0),
+        ("send_buffer_total", 0),
         ("initial_rtt", 0),
         ("cipher_suites", ()),
         ("groups", ()),

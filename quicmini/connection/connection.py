@@ -180,10 +180,8 @@ class Connection:
                 lifecycle.terminate()
             return
         recovery = core.recovery
-        idle = core.idle.deadline(recovery.pto_base())
-        if idle is not None and now >= idle:
+        if reason := core.idle.expired(now, recovery.pto_base()):
             # Nothing is sent: whoever might listen has long given up as well (RFC 9000 §10.1).
-            reason = f"nothing was heard of the peer for {core.idle.timeout:g} seconds"
             core.terminate(IdleTimeoutError(0, reason))
             return
         keep_alive = core.idle.keep_alive_deadline()

@@ -95,7 +95,12 @@ class Core:
         self.initial_cid = retry_source_cid or original_destination_cid
         self.token = token
         self.tokens = tokens
-        self.streams = StreamManager(is_client=is_client, local=parameters, send_buffer_size=config.send_buffer_size)
+        self.streams = StreamManager(
+            is_client=is_client,
+            local=parameters,
+            send_buffer_size=config.send_buffer_size,
+            send_buffer_total=config.send_buffer_total,
+        )
         self.local_cids = local_cids
         local_cids.control = self.streams.control
         self.remote_cids = RemoteCids(remote_cid, self.streams.control)

@@ -160,6 +160,7 @@ class Handshake:
         self.complete = True
         self.result = result
         core.lifecycle.state = ConnectionState.CONNECTED
+        core.idle.on_handshake_complete()
         core.stats.handshake_time = now - core.created
         core.events.append(HandshakeCompleted(result.alpn_protocol))
         core.local_cids.supply(self._peer_cid_limit)

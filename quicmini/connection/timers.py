@@ -1,22 +1,31 @@
-"""How long a silent connection lives, and how it is kept from falling silent (RFC 9000 §10.1)."""
+"""How long a silent connection lives, how it is kept from falling silent, and how long a handshake may take."""
 
 from __future__ import annotations
 
 from math import inf
 
-__all__ = ["IdleTimer"]
+__all__ = ["HANDSHAKE_TIMEOUT", "IdleTimer"]
+
+# Seconds that a handshake may take, or the idle timeout if that is longer. A peer that says just enough to be heard
+# does not keep half a connection for ever (RFC 9000 §21.6), nor does silence where there is no idle timeout (§10.1).
+HANDSHAKE_TIMEOUT = 30.0
 
 
 class IdleTimer:
-    """The idle timeout and the keep-alive that prevents it. Times in seconds."""
+    """The idle timeout and the keep-alive that prevents it (RFC 9000 §10.1). Times in seconds."""
 
-    __slots__ = ("_keep_alive", "_last_activity", "_sent_since_received", "timeout")
+    __slots__ = ("_handshake_until", "_keep_alive", "_last_activity", "_sent_since_received", "timeout")
 
     def __init__(self, timeout: float, keep_alive_interval: float | None, now: float) -> None:
         self.timeout = timeout  # 0: none
         self._keep_alive = keep_alive_interval
         self._last_activity = now
         self._sent_since_received = False
+        self._handshake_until = now + max(HANDSHAKE_TIMEOUT, timeout)
+
+    def on_handshake_complete(self) -> None:
+        """Only silence ends the connection from now on."""
+        self._handshake_until = inf
 
     def negotiate(self, peer_timeout: float) -> None:
         """The smaller of both sides' timeouts counts; 0 stands for none (RFC 9000 §10.1)."""
@@ -37,12 +46,25 @@ class IdleTimer:
     def soonest(self) -> float:
         """No deadline of this timer lies before this time: what is due earlier need not ask for them."""
         if self._keep_alive is None:
-            return self._last_activity + self.timeout if self.timeout else inf
-        return self._last_activity + self._interval(self._keep_alive)
+            silence = self._last_activity + self.timeout if self.timeout else inf
+        else:
+            silence = self._last_activity + self._interval(self._keep_alive)
+        return silence if silence < self._handshake_until else self._handshake_until
 
     def deadline(self, pto: float) -> float | None:
-        """When the connection is given up: never earlier than three PTOs, so that a probe can be answered."""
-        return self._last_activity + max(self.timeout, 3 * pto) if self.timeout else None
+        """When the connection is given up; None: never."""
+        deadline = min(self._silence_ends(pto), self._handshake_until)
+        return None if deadline == inf else deadline
+
+    def expired(self, now: float, pto: float) -> str:
+        """Why the connection is to be given up, or an empty string."""
+        if now >= self._silence_ends(pto):
+            return f"nothing was heard of the peer for {self.timeout:g} seconds"
+        return "the handshake takes too long" if now >= self._handshake_until else ""
+
+    def _silence_ends(self, pto: float) -> float:
+        """Never earlier than three PTOs, so that a probe can be answered (RFC 9000 §10.1)."""
+        return self._last_activity + max(self.timeout, 3 * pto) if self.timeout else inf
 
     def keep_alive_deadline(self) -> float | None:
         """When a PING is due: no later than half the negotiated timeout, so that one may be lost (RFC 9000 §10.1.2)."""

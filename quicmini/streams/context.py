@@ -11,8 +11,13 @@ from quicmini.streams.events import StreamEvent
 from quicmini.streams.flow import ReceiveWindow, SendCredit
 from quicmini.wire.builder import PacketBuilder
 from quicmini.wire.frames import DataBlocked, MaxData
+from quicmini.wire.varint import MAX_VARINT
 
-__all__ = ["MIN_STREAM_ROOM", "Sender", "StreamContext"]
+__all__ = ["MIN_STREAM_BUFFER", "MIN_STREAM_ROOM", "Sender", "StreamContext"]
+
+MIN_STREAM_BUFFER = 16 * 1024
+"""Bytes that a stream may hold, unsent and unacknowledged, whatever the others do: a peer that reads one stream only
+must not be kept waiting by those that it does not read (RFC 9000 §2.2, §4)."""
 
 MIN_STREAM_ROOM = 32
 """Bytes of room below which no STREAM frame is begun: its header takes up to 19 (RFC 9000 §19.8)."""
@@ -31,14 +36,15 @@ class StreamContext:
     """Shared by the streams of a connection.
 
     credit, window: the connection's flow control in both directions. ready: the streams that have something to send,
-    in turn. unacknowledged: how many streams have data or a FIN that was not acknowledged. part_ended: told the ID
-    of a stream when one of its parts reaches a terminal state.
+    in turn. unacknowledged: how many streams have data or a FIN that was not acknowledged; buffered: how many bytes all
+    of them hold. part_ended: told the ID of a stream when one of its parts reaches a terminal state.
     """
 
     __slots__ = (
         "_blocked_at",
         "_closed",
         "_starved",
+        "buffered",
         "control",
         "credit",
         "events",
@@ -46,23 +52,39 @@ class StreamContext:
         "ready",
         "retransmitted_bytes",
         "send_buffer_size",
+        "send_buffer_total",
         "unacknowledged",
         "window",
     )
 
-    def __init__(self, window_size: int, send_buffer_size: int, part_ended: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        window_size: int,
+        send_buffer_size: int,
+        part_ended: Callable[[int], None],
+        send_buffer_total: int = MAX_VARINT,
+    ) -> None:
         self.control = ControlFrames()
         self.events: deque[StreamEvent] = deque()
         self.credit = SendCredit()
         self.window = ReceiveWindow(window_size)
         self.ready: deque[Sender] = deque()
         self.send_buffer_size = send_buffer_size
+        self.send_buffer_total = send_buffer_total
+        self.buffered = 0
         self.part_ended = part_ended
         self.unacknowledged = 0
         self.retransmitted_bytes = 0
         self._starved: dict[Sender, None] = {}  # they wait for the connection's credit, in order
         self._blocked_at = -1  # the limit that DATA_BLOCKED has told
         self._closed = False
+
+    def room_to_write(self, held: int) -> int:
+        """How many bytes a stream may take that holds so many: within its own buffer, and the connection's."""
+        own, shared = self.send_buffer_size - held, self.send_buffer_total - self.buffered
+        if own <= shared:
+            return own
+        return min(own, max(shared, MIN_STREAM_BUFFER - held))
 
     def consume(self, amount: int, drained: bool) -> None:
         """An application took bytes of a stream: give the credit back to the connection (RFC 9000 §4.2)."""

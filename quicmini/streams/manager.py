@@ -20,6 +20,7 @@ from quicmini.wire.frames import (
     StreamsBlocked,
 )
 from quicmini.wire.transport_parameters import TransportParameters
+from quicmini.wire.varint import MAX_VARINT
 
 __all__ = ["StreamManager"]
 
@@ -28,15 +29,24 @@ class StreamManager:
     """What the application does with streams, what the peer's frames do to them, and the frames to be sent.
 
     local: the transport parameters that this side announced. send_buffer_size: bytes that a stream holds, unsent and
-    unacknowledged. events: to be drained by the caller. control: the small frames that wait for a packet; the
-    connection adds its own. Frames for a stream that is finished come late and are
-    ignored. Nothing here blocks.
+    unacknowledged; send_buffer_total: that all streams hold together, but for a little for each. events: to be drained
+    by the caller. control: the small frames that wait for a packet; the connection adds its own. Frames for a stream
+    that is finished come late and are ignored. Nothing here blocks.
     """
 
     __slots__ = ("_context", "_table", "control", "events")
 
-    def __init__(self, *, is_client: bool, local: TransportParameters, send_buffer_size: int) -> None:
-        self._table = StreamTable(is_client=is_client, local=local, send_buffer_size=send_buffer_size)
+    def __init__(
+        self,
+        *,
+        is_client: bool,
+        local: TransportParameters,
+        send_buffer_size: int,
+        send_buffer_total: int = MAX_VARINT,
+    ) -> None:
+        self._table = StreamTable(
+            is_client=is_client, local=local, send_buffer_size=send_buffer_size, send_buffer_total=send_buffer_total
+        )
         self._context = self._table.context
         self.control = self._table.context.control
         self.events: deque[StreamEvent] = self._context.events
@@ -54,8 +64,9 @@ class StreamManager:
     def write(self, stream_id: int, data: bytes | bytearray | memoryview, fin: bool = False) -> int:
         """Buffer data and, if all of it found room, the end of the stream. Returns the bytes taken.
 
-        After less than all, StreamWritable tells when half the buffer is free. Raises StreamStopped after the peer's
-        STOP_SENDING, ValueError for a stream that this side cannot write to, or no longer.
+        After less than all, StreamWritable tells when there is room again, half the buffer at best. Raises
+        StreamStopped after the peer's STOP_SENDING, ValueError for a stream that this side cannot write to, or no
+        longer.
         """
         return self._table.sender(stream_id).write(data, fin)
 

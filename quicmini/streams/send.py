@@ -105,12 +105,13 @@ class SendStream:
             return 0
         buffer, context = self.buffer, self._context
         size = len(data)
-        room = context.send_buffer_size - (buffer.end - buffer.start)
+        room = context.room_to_write(buffer.end - buffer.start)
         self._refused = size > room
         if self._refused:
             size, fin = max(room, 0), False
             data = data[:size]
         buffer.write(data if isinstance(data, bytes) else bytes(data))
+        context.buffered += size
         if fin:
             self._fin = self._fin_due = True
         if size or fin:
@@ -190,7 +191,9 @@ class SendStream:
             return
         _, offset, length, fin = record
         buffer = self.buffer
+        start = buffer.start
         buffer.on_acked(offset, length)
+        self._context.buffered -= buffer.start - start
         if fin:
             self._fin_acked = True
         if buffer.start == buffer.end and self._outstanding and self._fin_acked == self._fin:
@@ -247,6 +250,7 @@ class SendStream:
         self.state = SendState.RESET_SENT
         self._error_code = error_code
         self._fin_due = False
+        self._context.buffered -= self.buffer.end - self.buffer.start
         self.buffer.clear()
         self._settle()
         self._context.control.request(self.reset_stream_frame, self._on_reset_acked)

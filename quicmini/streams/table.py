@@ -24,8 +24,10 @@ class StreamTable:
 
     __slots__ = ("_by_type", "_credits", "_own", "_peers", "_receiving", "_sending", "_windows", "context")
 
-    def __init__(self, *, is_client: bool, local: TransportParameters, send_buffer_size: int) -> None:
-        self.context = StreamContext(local.initial_max_data, send_buffer_size, self._on_part_ended)
+    def __init__(
+        self, *, is_client: bool, local: TransportParameters, send_buffer_size: int, send_buffer_total: int
+    ) -> None:
+        self.context = StreamContext(local.initial_max_data, send_buffer_size, self._on_part_ended, send_buffer_total)
         self._sending: dict[int, SendStream] = {}
         self._receiving: dict[int, RecvStream] = {}
         bidi, uni = (_CLIENT_BIDI, _CLIENT_UNI) if is_client else (_SERVER_BIDI, _SERVER_UNI)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quicmini.connection.timers import IdleTimer
+from quicmini.connection.timers import HANDSHAKE_TIMEOUT, IdleTimer
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from quicmini.connection.timers import IdleTimer
 def test_the_smaller_timeout_counts_and_zero_is_none(ours: float, theirs: float, negotiated: float) -> None:
     timer = IdleTimer(ours, None, now=0.0)
     timer.negotiate(theirs)
+    timer.on_handshake_complete()
     assert timer.timeout == negotiated
     assert timer.deadline(0.1) == (negotiated or None)
 
@@ -47,3 +48,21 @@ def test_one_unanswered_ping_is_enough() -> None:
     assert timer.keep_alive_deadline() is None
     timer.on_packet_received(5.1)
     assert timer.keep_alive_deadline() == pytest.approx(10.1)
+
+
+def test_a_handshake_has_its_time() -> None:
+    """RFC 9000 §21.6: however often the peer is heard."""
+    timer = IdleTimer(20.0, None, now=0.0)
+    for second in range(int(HANDSHAKE_TIMEOUT)):
+        timer.on_packet_received(second)
+        assert timer.expired(second, 0.1) == ""
+    assert timer.deadline(0.1) == timer.soonest == HANDSHAKE_TIMEOUT
+    assert "handshake" in timer.expired(HANDSHAKE_TIMEOUT, 0.1)
+
+
+@pytest.mark.parametrize(("timeout", "patience"), [(0.0, HANDSHAKE_TIMEOUT), (5.0, 5.0), (100.0, 100.0)])
+def test_who_never_gives_up_does_so_in_the_handshake(timeout: float, patience: float) -> None:
+    timer = IdleTimer(timeout, None, now=0.0)
+    assert timer.deadline(0.1) == timer.soonest == patience
+    timer.on_handshake_complete()
+    assert timer.deadline(0.1) == (timeout or None)

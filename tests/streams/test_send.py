@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from quicmini.errors import StreamStopped
-from quicmini.streams.context import StreamContext
+from quicmini.streams.context import MIN_STREAM_BUFFER, StreamContext
 from quicmini.streams.events import StreamWritable
 from quicmini.streams.send import SendState, SendStream
 from quicmini.wire.builder import PacketBuilder
@@ -23,9 +23,11 @@ ID = 8
 class Bench:
     """One stream, the connection around it, and the packets that were sent."""
 
-    def __init__(self, limit: int = 1000, credit: int = 1000, send_buffer_size: int = 1000) -> None:
+    def __init__(
+        self, limit: int = 1000, credit: int = 1000, send_buffer_size: int = 1000, send_buffer_total: int = 10**6
+    ) -> None:
         self.ended: list[int] = []
-        self.context = StreamContext(1000, send_buffer_size, self.ended.append)
+        self.context = StreamContext(1000, send_buffer_size, self.ended.append, send_buffer_total)
         self.context.raise_credit(credit)
         self.stream = SendStream(ID, limit, self.context)
         self.packets: list[PacketBuilder] = []
@@ -318,6 +320,36 @@ def test_nobody_is_told_who_was_not_refused() -> None:
     bench.send()
     bench.acknowledge()
     assert not bench.context.events
+
+
+def test_all_streams_share_a_buffer() -> None:
+    """What one holds the others cannot, but for a little that each has for itself."""
+    size = MIN_STREAM_BUFFER
+    bench = Bench(limit=10**6, credit=10**6, send_buffer_size=2 * size, send_buffer_total=3 * size)
+    other, third = (SendStream(stream_id, 0, bench.context) for stream_id in (ID + 4, ID + 8))
+    assert bench.stream.write(bytes(3 * size), False) == 2 * size
+    assert other.write(bytes(3 * size), False) == size
+    assert other.write(bytes(3 * size), False) == 0
+    assert third.write(bytes(3 * size), False) == size
+    assert bench.context.buffered == 4 * size
+    while bench.context.buffered > 2 * size:
+        bench.send()
+        bench.acknowledge()
+    assert Exact(bench.context.events) == [StreamWritable(ID)]
+    assert third.write(bytes(3 * size), False) == size
+    assert bench.stream.write(bytes(3 * size), False) == size
+
+
+def test_what_is_given_up_is_held_no_more() -> None:
+    bench = Bench(limit=10**6, credit=10**6)
+    bench.write(bytes(500))
+    bench.send(room=100)
+    bench.send(room=100)
+    bench.acknowledge()  # the second one: it is still needed for the order
+    assert bench.context.buffered == 500
+    bench.reset()
+    bench.acknowledge()
+    assert bench.context.buffered == 0
 
 
 @pytest.mark.parametrize("data", [bytearray(b"abc"), memoryview(b"abc")])
