@@ -37,6 +37,7 @@ class Config:
     max_streams_bidi, max_streams_uni: how many streams of each type a peer may have open at once (RFC 9000 §4.6).
     max_datagram_size: the size of the datagrams sent, 1200 or more (RFC 9000 §14).
     max_datagram_frame_size: the largest DATAGRAM frame that a peer may send; 0: none (RFC 9221 §3).
+    ecn: mark what is sent as able to be marked by routers instead of dropped, where that works (RFC 9000 §13.4).
     send_buffer_size: how much `sendall` holds for a stream before it blocks: unsent and unacknowledged bytes.
     send_buffer_total: how much all streams of a connection hold together; beyond that each may still hold 16 KiB.
     initial_rtt: the round-trip time assumed before the first measurement (RFC 9002 §6.2.2).
@@ -62,6 +63,7 @@ class Config:
     max_streams_uni: int = 128
     max_datagram_size: int = 1200
     max_datagram_frame_size: int = 65_535
+    ecn: bool = True
     send_buffer_size: int = 1 * MIB
     send_buffer_total: int = 16 * MIB
     initial_rtt: float = 0.333

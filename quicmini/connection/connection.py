@@ -132,10 +132,10 @@ class Connection:
 
     # Datagrams and time
 
-    def receive_datagrams(self, datagrams: list[bytes], source: Address, now: float) -> None:
-        """Take in what arrived from `source`. Nothing in it raises."""
+    def receive_datagrams(self, datagrams: list[bytes], source: Address, now: float, ecn: int = 0) -> None:
+        """Take in what arrived from `source`, all with the same ECN field in its IP header. Nothing in it raises."""
         self._core.now = now
-        self._receiver.receive_datagrams(datagrams, source, now)
+        self._receiver.receive_datagrams(datagrams, source, now, ecn)
 
     def datagrams_to_send(self, now: float) -> list[Transmit]:
         """All that may be sent now; empty if there is nothing, or if congestion control, pacing or §8.1 forbid it."""
@@ -189,6 +189,7 @@ class Connection:
             core.streams.control.request(_ping_frame)
         core.key_phases.on_timer(now)
         core.give_back_lost(recovery.on_timer(now))
+        core.ecn.on_timer()
         self._prepare_probes()
 
     def _prepare_probes(self) -> None:

@@ -12,6 +12,7 @@ from quicmini.config import Config
 from quicmini.connection.address_tokens import AddressTokens
 from quicmini.connection.cids import LocalCids, RemoteCids
 from quicmini.connection.datagrams import Datagrams
+from quicmini.connection.ecn import Ecn
 from quicmini.connection.events import Event
 from quicmini.connection.key_update import KeyPhases
 from quicmini.connection.lifecycle import Lifecycle
@@ -43,6 +44,7 @@ class Core:
     __slots__ = (
         "created",
         "datagrams",
+        "ecn",
         "events",
         "idle",
         "initial_cid",
@@ -111,6 +113,7 @@ class Core:
         self.spaces = [Space(number, parameters.max_ack_delay / 1000) for number in _SPACES]
         self.recovery = Recovery(config.max_datagram_size, config.initial_rtt, is_client=is_client)
         self.key_phases = KeyPhases(self.spaces[PacketNumberSpace.APPLICATION], self.recovery)
+        self.ecn = Ecn(self.spaces, self.recovery, enabled=config.ecn)
         self.lifecycle = Lifecycle()
         self.idle = IdleTimer(config.idle_timeout, config.keep_alive_interval, now)
         self.stats = ConnectionStats()

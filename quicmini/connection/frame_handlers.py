@@ -65,6 +65,7 @@ class FrameHandlers:
             core.key_phases.check_ack(frame.ranges[0][1])
             delay = (frame.ack_delay << core.recovery.ack_delay_exponent) / 1_000_000
         acked, lost = core.recovery.on_ack_received(space.number, frame, delay, now)
+        core.ecn.on_ack(space.number, frame, acked, now)
         for packet in acked:
             for record in packet.records:
                 record[0].on_acked(record)

@@ -59,15 +59,16 @@ _SPACES = {
 class Receiver:
     """Everything that happens to a datagram on its way in."""
 
-    __slots__ = ("_core", "_handlers", "_handshake", "_undecryptable")
+    __slots__ = ("_core", "_ecn", "_handlers", "_handshake", "_undecryptable")
 
     def __init__(self, core: Core, handshake: Handshake) -> None:
         self._core = core
         self._handshake = handshake
         self._handlers = FrameHandlers(core, handshake)
-        self._undecryptable: list[tuple[bytes, float]] = []  # and when they came
+        self._ecn = 0  # of the datagrams that are being read
+        self._undecryptable: list[tuple[bytes, float, int]] = []  # when they came, and with which mark
 
-    def receive_datagrams(self, datagrams: list[bytes], source: Address, now: float) -> None:
+    def receive_datagrams(self, datagrams: list[bytes], source: Address, now: float, ecn: int) -> None:
         """Process all that has arrived before anything is decided about answers."""
         core = self._core
         if not core.lifecycle.alive:
@@ -79,6 +80,7 @@ class Receiver:
             # elsewhere must neither validate this address nor add to what may be sent to it (§8.1).
             core.stats.count_dropped("unknown address")
             return
+        self._ecn = ecn
         size = sum(map(len, datagrams))
         core.path.bytes_received += size
         core.stats.bytes_received += size
@@ -108,13 +110,13 @@ class Receiver:
         in it measures the network alone (RFC 9002 §5.3).
         """
         waiting, self._undecryptable = self._undecryptable, []
-        for packet, arrived in waiting:
+        for packet, arrived, self._ecn in waiting:
             if self._core.lifecycle.alive:
                 self._receive_all([packet], arrived)
 
     def _put_aside(self, packet: bytes, now: float) -> None:
         if len(self._undecryptable) < MAX_UNDECRYPTABLE:
-            self._undecryptable.append((packet, now))
+            self._undecryptable.append((packet, now, self._ecn))
         else:
             self._core.stats.count_dropped("no keys yet")
 
@@ -305,4 +307,4 @@ class Receiver:
             if elicits:
                 ack_eliciting = True
             handle(handlers, frame, space, now)
-        acks.on_packet_received(packet_number, ack_eliciting, now)
+        acks.on_packet_received(packet_number, ack_eliciting, now, self._ecn)

@@ -7,6 +7,7 @@ for it. Afterwards there is only one level, and a whole burst of packets is writ
 from __future__ import annotations
 
 from quicmini.connection.core import Core
+from quicmini.connection.ecn import EcnState
 from quicmini.connection.handshake import Handshake
 from quicmini.connection.spaces import Space
 from quicmini.connection.state import Transmit
@@ -71,6 +72,8 @@ class Sender:
         self.blocked_until = None
         if not core.lifecycle.alive:
             return self._closing_transmits()
+        if core.ecn.state is EcnState.TESTING:
+            core.ecn.review()
         datagrams: list[bytes] = []
         while core.in_handshake:
             datagram = self._coalesced_datagram(now) if self.wants_to_send else b""
@@ -318,15 +321,15 @@ class Sender:
 
     def _transmits(self, datagrams: list[bytes]) -> list[Transmit]:
         """Runs of equal sizes become one Transmit each; a shorter datagram may end a run."""
-        destination = self._core.path.remote
+        destination, ecn = self._core.path.remote, self._core.ecn.codepoint
         if len(datagrams) == 1:
-            return [Transmit(datagrams[0], len(datagrams[0]), destination)]
+            return [Transmit(datagrams[0], len(datagrams[0]), destination, ecn)]
         transmits = []
         start = 0
         for end in range(1, len(datagrams) + 1):
             size = len(datagrams[start])
             if end == len(datagrams) or len(datagrams[end]) > size or len(datagrams[end - 1]) < size:
-                transmits.append(Transmit(b"".join(datagrams[start:end]), size, destination))
+                transmits.append(Transmit(b"".join(datagrams[start:end]), size, destination, ecn))
                 start = end
         return transmits
 

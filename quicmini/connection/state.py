@@ -13,11 +13,15 @@ Address = tuple[Any, ...]
 
 
 class Transmit(NamedTuple):
-    """Datagrams for one destination: `payload` cut into pieces of `segment_size` bytes, the last may be shorter."""
+    """Datagrams for one destination: `payload` cut into pieces of `segment_size` bytes, the last may be shorter.
+
+    ecn: the ECN field of their IP headers, 0 or ECT(0) (RFC 9000 §13.4).
+    """
 
     payload: bytes
     segment_size: int
     destination: Address
+    ecn: int = 0
 
 
 class ConnectionState(Enum):

@@ -85,8 +85,10 @@ class AckTracker:
         if len(self._ranges) > MAX_ACK_RANGES:
             self._floor = max(self._floor, self._ranges.pop_first()[1])
         if ecn:
-            self._ecn_marks = self._ecn_marks or [0, 0, 0, 0]
-            self._ecn_marks[ecn] += 1
+            marks = self._ecn_marks
+            if marks is None:
+                marks = self._ecn_marks = [0, 0, 0, 0]
+            marks[ecn] += 1
         if not ack_eliciting:
             return
         self._to_acknowledge += 1
@@ -133,10 +135,15 @@ class AckTracker:
     def _frame(self, count: int, now: float) -> bytes:
         """An ACK frame of the newest `count` ranges."""
         delay = int(max(0.0, now - self._largest_at) * ACK_DELAYS_PER_SECOND)
-        if count == 1 and self._ecn_marks is None:
+        if count == 1:
             # Nearly every ACK frame is this one: spelled out, it costs a third of the general way.
             start, stop = self._ranges[-1]
-            return b"\x02%b%b\x00%b" % (encode_varint(stop - 1), encode_varint(delay), encode_varint(stop - 1 - start))
+            fields = encode_varint(stop - 1), encode_varint(delay), encode_varint(stop - 1 - start)
+            marks = self._ecn_marks
+            if marks is None:
+                return b"\x02%b%b\x00%b" % fields
+            counts = encode_varint(marks[ECT_0]), encode_varint(marks[ECT_1]), encode_varint(marks[CE])
+            return b"\x03%b%b\x00%b%b%b%b" % (*fields, *counts)
         ranges = tuple((start, stop - 1) for start, stop in islice(reversed(self._ranges), count))
         return Ack(ranges, delay, self._ecn_counts()).encode()
 

@@ -262,8 +262,8 @@ class Driver:
         with self.lock:
             core = self.core
             now = monotonic()
-            for datagrams, source in arrivals:
-                core.receive_datagrams(datagrams, source, now)
+            for datagrams, source, ecn in arrivals:
+                core.receive_datagrams(datagrams, source, now, ecn)
             self._follow_up()
 
     def run_timers(self) -> None:

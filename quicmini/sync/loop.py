@@ -31,8 +31,8 @@ __all__ = ["Arrivals", "Driven", "Loop"]
 
 logger = logging.getLogger("quicmini")
 
-# The datagrams of one batch for one connection, by source: (datagrams, source).
-Arrivals = list[tuple[list[bytes], Address]]
+# The datagrams of one batch for one connection: (datagrams, source, ECN field).
+Arrivals = list[tuple[list[bytes], Address, int]]
 
 # A deadline, a ticket that keeps the heap from comparing connections, and whose deadline it is (None: gone by now).
 Timer = list[Any]
@@ -319,9 +319,9 @@ class Loop:
         """Route what has arrived. Each connection gets its whole batch at once, and decides on one ACK for it."""
         now = monotonic()
         arrivals: dict[Core, Arrivals] = {}
-        for source, datagrams in self.udp.receive():
+        for source, datagrams, ecn in self.udp.receive():
             for core, its_datagrams in self.endpoint.receive(datagrams, source, now):
-                arrivals.setdefault(core, []).append((its_datagrams, source))
+                arrivals.setdefault(core, []).append((its_datagrams, source, ecn))
         answers = self.endpoint.transmits
         while answers:
             self.send(answers.pop(0))

@@ -19,7 +19,10 @@ from quicmini.sync.controls import (
     UDP_GRO,
     UDP_SEGMENT,
     Control,
+    ask_for_ecn,
     ask_for_local_address,
+    ecn_controls,
+    mark_by_default,
     parse_controls,
     segment_control,
 )
@@ -36,6 +39,7 @@ PMTUDISC_PROBE = 3
 SO_SNDBUFFORCE = 32
 SO_RCVBUFFORCE = 33
 
+ECT_0 = 2  # what nearly every datagram carries in the ECN field of its IP header (RFC 9000 §13.4.1)
 MAX_SEGMENTS = 64  # UDP_MAX_SEGMENTS of Linux before 6.9
 MAX_BURST = 65_507  # bytes: the largest UDP payload over IPv4
 MAX_DATAGRAM = 65_535  # bytes: receive buffer for one datagram, or for one burst that GRO put together
@@ -66,6 +70,9 @@ class UdpSocket:
         self._sock = sock
         self._connected = connected
         self._segment_controls: dict[int, Control] = {}
+        self._mark = ECT_0 if mark_by_default(sock, ECT_0) else 0
+        self._unmarked = ecn_controls(sock.family, 0)
+        ask_for_ecn(sock)
         self.gso = _supports_gso(sock)
         self.gro = _try_option(sock, SOL_UDP, UDP_GRO, 1)
         self.error: OSError | None = None
@@ -111,11 +118,12 @@ class UdpSocket:
     def close(self) -> None:
         self._sock.close()
 
-    def receive(self) -> list[tuple[Address, list[bytes]]]:
-        """What has arrived, in order, by source; never blocks, and takes a bounded amount at once."""
-        batch: list[tuple[Address, list[bytes]]] = []
+    def receive(self) -> list[tuple[Address, list[bytes], int]]:
+        """What has arrived, in order, by source and ECN field; never blocks, and takes a bounded amount at once."""
+        batch: list[tuple[Address, list[bytes], int]] = []
         recvmsg = self._sock.recvmsg
         last: Address | None = None
+        last_ecn = 0
         room = MAX_BATCH
         for _ in range(MAX_RECEIVES):
             try:
@@ -127,17 +135,18 @@ class UdpSocket:
                 continue
             room -= len(data)
             datagrams = [data]
+            ecn = 0
             if control:
-                size, answer = parse_controls(control)
+                size, answer, ecn = parse_controls(control)
                 if 0 < size < len(data):
                     datagrams = [data[i : i + size] for i in range(0, len(data), size)]
                 if answer is not None:
                     source = (*source, answer)
-            if source == last:
+            if source == last and ecn == last_ecn:
                 batch[-1][1].extend(datagrams)
             else:
-                batch.append((source, datagrams))
-                last = source
+                batch.append((source, datagrams, ecn))
+                last, last_ecn = source, ecn
             if room <= 0:
                 break
         return batch
@@ -147,7 +156,7 @@ class UdpSocket:
 
         Whatever fails for another reason counts as lost, and is noted in `error`.
         """
-        payload, segment_size, destination = transmit
+        payload, segment_size, destination, ecn = transmit
         size = len(payload)
         burst = segment_size
         if size > segment_size and self.gso:
@@ -155,7 +164,7 @@ class UdpSocket:
         for start in range(0, size, burst):
             piece = payload if size <= burst else payload[start : start + burst]
             try:
-                self._send_piece(piece, segment_size, destination)
+                self._send_piece(piece, segment_size, destination, ecn)
             except BlockingIOError:
                 return transmit._replace(payload=payload[start:])
             except OSError as error:
@@ -173,20 +182,22 @@ class UdpSocket:
         self.gso = error.errno not in GSO_LASTING
         return rest
 
-    def _send_piece(self, piece: bytes, segment_size: int, destination: Address) -> None:
+    def _send_piece(self, piece: bytes, segment_size: int, destination: Address, ecn: int) -> None:
         try:
-            self._sendmsg(piece, segment_size, destination)
+            self._sendmsg(piece, segment_size, destination, ecn)
         except OSError as error:
             if error.errno not in ICMP_ERRORS or not self._connected:
                 raise
             # The error of an earlier datagram, reported instead of sending this one.
             self._note(error)
-            self._sendmsg(piece, segment_size, destination)
+            self._sendmsg(piece, segment_size, destination, ecn)
 
-    def _sendmsg(self, piece: bytes, segment_size: int, destination: Address) -> None:
+    def _sendmsg(self, piece: bytes, segment_size: int, destination: Address, ecn: int) -> None:
         control: tuple[Control, ...] = ()
         if len(piece) > segment_size:
             control = (self._segment_control(segment_size),)
+        if not ecn and self._mark:
+            control += self._unmarked
         if self._connected:
             if control:
                 self._sock.sendmsg((piece,), control)

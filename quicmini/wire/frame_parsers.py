@@ -136,8 +136,10 @@ def parse_ack(payload: bytes, pos: int, frame_type: int) -> tuple[Ack, int]:
             raise malformed(frame_type, "an ACK range goes below packet number 0")
         if not frame_type & ACK_ECN:
             return _new_tuple(Ack, (tuple(ranges), ack_delay, None)), pos
-        counts, pos = _read_varints(payload, pos, 3)
-        return Ack(tuple(ranges), ack_delay, EcnCounts(*counts)), pos
+        ect0, pos = decode_varint(payload, pos)
+        ect1, pos = decode_varint(payload, pos)
+        ce, pos = decode_varint(payload, pos)
+        return _new_tuple(Ack, (tuple(ranges), ack_delay, _new_tuple(EcnCounts, (ect0, ect1, ce)))), pos
     except (DecodeError, IndexError):
         raise malformed(frame_type, "the ACK frame is truncated") from None
 

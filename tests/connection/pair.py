@@ -58,6 +58,9 @@ class Pair:
     ) -> None:
         self.now = 0.0
         self.drop: Callable[[bool, bytes], bool] = lambda to_server, datagram: False
+        # What the network makes of the ECN field on the way (to the server?, as it was sent).
+        self.remark: Callable[[bool, int], int] = lambda to_server, ecn: ecn
+        self._ecn = {True: 0, False: 0}
         self.sent: list[tuple[bool, bytes]] = []  # (to the server?, datagram)
         client_config, server_config = client_config or Config(), server_config or Config()
         server = ServerContext(
@@ -88,21 +91,27 @@ class Pair:
         """Hand datagrams to the server's endpoint."""
         for connection, routed in self.server_endpoint.receive(datagrams, source, self.now):
             self._server = self._server or connection
-            connection.receive_datagrams(routed, source, self.now)
+            connection.receive_datagrams(routed, source, self.now, self.remark(True, self._ecn[True]))
 
     def to_client(self, datagrams: list[bytes], source: Address = SERVER) -> None:
         """Hand datagrams to the client's endpoint."""
         for connection, routed in self.client_endpoint.receive(datagrams, source, self.now):
-            connection.receive_datagrams(routed, source, self.now)
+            connection.receive_datagrams(routed, source, self.now, self.remark(False, self._ecn[False]))
 
     def from_client(self) -> list[bytes]:
-        return self._note(True, split(self.client.datagrams_to_send(self.now)))
+        return self._note(True, self._split(True, self.client.datagrams_to_send(self.now)))
 
     def from_server(self) -> list[bytes]:
         stateless = split(self.server_endpoint.transmits)
         self.server_endpoint.transmits.clear()
-        own = split(self._server.datagrams_to_send(self.now)) if self._server else []
+        own = self._split(False, self._server.datagrams_to_send(self.now)) if self._server else []
         return self._note(False, stateless + own)
+
+    def _split(self, to_server: bool, transmits: list[Transmit]) -> list[bytes]:
+        """The datagrams of one call, which share one ECN field."""
+        if transmits:
+            (self._ecn[to_server],) = {transmit.ecn for transmit in transmits}
+        return split(transmits)
 
     def _note(self, to_server: bool, datagrams: list[bytes]) -> list[bytes]:
         self.sent += [(to_server, datagram) for datagram in datagrams]

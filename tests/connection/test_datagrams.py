@@ -96,7 +96,7 @@ def test_the_peers_limit_counts_the_whole_frame(server_files: CertificateFiles, 
     pair.run()
     codes = []
     for size in (limit - 1, limit):
-        pair.to_server([forge(pair.client, Datagram(bytes(size), with_length=False).encode())])
+        pair.to_server([forge(pair.client, b"\x30" + bytes(size))])
         codes.append(pair.server.error and pair.server.error.error_code)
     assert codes == [None, TransportErrorCode.PROTOCOL_VIOLATION]
 

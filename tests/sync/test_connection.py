@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from quicmini import ApplicationError, Config, ConnectionClosedOK, IdleTimeoutError
+from quicmini.connection.ecn import EcnState
 from tests.sync.helpers import PATIENCE, Pair, drain, in_thread, until, waiting_threads
 
 
@@ -194,3 +195,12 @@ def test_close_with_a_timeout_of_its_own(make_pair: Callable[..., Pair]) -> None
 
 def test_the_cipher_has_its_registered_name(pair: Pair) -> None:
     assert pair.client.cipher() == pair.server.cipher() == "TLS_AES_128_GCM_SHA256"
+
+
+def test_datagrams_are_marked_for_congestion_control(pair: Pair) -> None:
+    """RFC 9000 §13.4: both sides see that the marks get through."""
+    mine, theirs = pair.streams()
+    theirs.sendall(b"seen", end_stream=True)
+    assert drain(mine) == b"seen"
+    for connection in (pair.client, pair.server):
+        assert connection._driver.core._core.ecn.state is EcnState.CAPABLE

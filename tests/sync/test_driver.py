@@ -22,10 +22,10 @@ def test_an_unexpected_error_ends_one_connection(
     pair = make_pair()
     receive = Core.receive_datagrams
 
-    def receive_or_break(self: Core, datagrams: list[bytes], source: Address, now: float) -> None:
+    def receive_or_break(self: Core, datagrams: list[bytes], source: Address, now: float, ecn: int) -> None:
         if self is pair.server._driver.core:
             raise RuntimeError("a bug")
-        receive(self, datagrams, source, now)
+        receive(self, datagrams, source, now, ecn)
 
     monkeypatch.setattr(Core, "receive_datagrams", receive_or_break)
     waiting = in_thread(pair.server.accept_stream)

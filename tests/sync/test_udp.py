@@ -36,11 +36,12 @@ class SocketStub:
 
     def sendmsg(self, buffers: Any, control: Any = (), *address: Any) -> int:
         error = self.errors.pop(0) if self.errors else 0
-        if control and self.error_for_bursts:
+        segmented = any(kind == controls.UDP_SEGMENT for _, kind, _ in control)
+        if segmented and self.error_for_bursts:
             error = self.error_for_bursts
         if error:
             raise OSError(error, "stub")
-        self.sent.append((len(buffers[0]), bool(control)))
+        self.sent.append((len(buffers[0]), segmented))
         return self.real.sendmsg(buffers, control, *address)
 
 
@@ -70,7 +71,7 @@ def receive(sock: UdpSocket, count: int) -> list[bytes]:
     datagrams: list[bytes] = []
     while len(datagrams) < count:
         assert select.select([sock], [], [], PATIENCE)[0], f"only {len(datagrams)} of {count} came"
-        for _, batch in sock.receive():
+        for _, batch, _ in sock.receive():
             datagrams += batch
     return datagrams
 
@@ -85,7 +86,7 @@ def burst(count: int, size: int = 1200, last: int | None = None) -> tuple[bytes,
 def test_a_single_datagram_goes_both_ways(server: UdpSocket, client: UdpSocket) -> None:
     assert client.send(Transmit(b"ping", 1200, server.local_address)) is None
     assert select.select([server], [], [], PATIENCE)[0]
-    [(source, datagrams)] = server.receive()
+    [(source, datagrams, _)] = server.receive()
     assert datagrams == [b"ping"]
     assert source == client.local_address
     assert server.send(Transmit(b"pong", 1200, source)) is None
@@ -198,11 +199,11 @@ def test_datagrams_are_grouped_by_source_and_the_batch_is_bounded(server: UdpSoc
         for sock in clients:
             for number in range(3):
                 sock.send(Transmit(b"%d" % number, 1200, server.local_address))
-        assert server.receive() == [(sock.local_address, [b"0", b"1", b"2"]) for sock in clients]
+        assert server.receive() == [(sock.local_address, [b"0", b"1", b"2"], 0) for sock in clients]
         for _ in range(udp.MAX_RECEIVES + 1):
             clients[0].send(Transmit(b"x", 1200, server.local_address))
         # Datagrams that lie in the queue already are never put together by loopback.
-        assert sum(len(datagrams) for _, datagrams in server.receive()) == udp.MAX_RECEIVES
+        assert sum(len(datagrams) for _, datagrams, _ in server.receive()) == udp.MAX_RECEIVES
         assert receive(server, 1) == [b"x"]
     finally:
         for sock in clients:
@@ -221,13 +222,50 @@ def test_dual_stack_and_ipv6() -> None:
             payload, datagrams = burst(10)
             assert sock.send(Transmit(payload, 1200, sock.remote_address)) is None
             assert select.select([server], [], [], PATIENCE)[0]
-            [(source, received)] = server.receive()
+            [(source, received, _)] = server.receive()
             assert received == datagrams
             assert server.send(Transmit(payload, 1200, source)) is None
             assert receive(sock, 10) == datagrams
     finally:
         for sock in [server, *clients]:
             sock.close()
+
+
+@pytest.mark.parametrize(
+    ("family", "bound", "destination"),
+    [
+        (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+        (socket.AF_INET6, "::1", "::1"),
+        (socket.AF_INET6, "::", "127.0.0.1"),
+        (socket.AF_INET6, "::", "::1"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_ecn_field_goes_both_ways(family: int, bound: str, destination: str, count: int) -> None:
+    """RFC 9000 §13.4: of single datagrams and of bursts, whatever the socket says by default."""
+    server = UdpSocket.bind(family, (bound, 0))
+    client_family = socket.AF_INET if "." in destination else socket.AF_INET6
+    client = UdpSocket.connect(client_family, (destination, server.local_address[1]))
+    payload, datagrams = burst(count)
+    try:
+        for ecn in (udp.ECT_0, 0, udp.ECT_0):
+            assert client.send(Transmit(payload, 1200, client.remote_address, ecn)) is None
+            assert select.select([server], [], [], PATIENCE)[0]
+            [(source, received, mark)] = server.receive()
+            assert (received, mark) == (datagrams, ecn)
+            assert server.send(Transmit(payload, 1200, source, ecn)) is None
+            assert select.select([client], [], [], PATIENCE)[0]
+            [(_, received, mark)] = client.receive()
+            assert (received, mark) == (datagrams, ecn)
+    finally:
+        client.close()
+        server.close()
+
+
+def test_different_marks_are_not_mixed_up(server: UdpSocket, client: UdpSocket) -> None:
+    for ecn in (2, 2, 0, 2):
+        assert client.send(Transmit(b"%d" % ecn, 1200, server.local_address, ecn)) is None
+    assert [(datagrams, ecn) for _, datagrams, ecn in server.receive()] == [([b"2", b"2"], 2), ([b"0"], 0), ([b"2"], 2)]
 
 
 @pytest.mark.parametrize(("family", "wildcard"), [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")])
@@ -240,7 +278,7 @@ def test_answers_come_from_the_address_that_was_asked(family: int, wildcard: str
             payload, datagrams = burst(count)
             assert client.send(Transmit(payload, 1200, client.remote_address)) is None
             assert select.select([server], [], [], PATIENCE)[0]
-            [(source, received)] = server.receive()
+            [(source, received, _)] = server.receive()
             assert received == datagrams
             assert server.send(Transmit(payload, 1200, source)) is None
             assert receive(client, count) == datagrams

@@ -11,10 +11,12 @@ from quicmini.wire.frames import (
     FRAMES,
     Ack,
     Crypto,
+    Datagram,
     Frame,
     FrameType,
     NewToken,
     Padding,
+    Ping,
     Stream,
     encode_crypto_header,
     encode_stream_header,
@@ -74,6 +76,15 @@ def test_frames_have_the_types_they_are_listed_under(frame: Frame, text: str) ->
     data = bytes.fromhex(text)
     frame_type, pos = parse_frame_type(data, 0)
     assert FRAMES[frame_type].parse(data, pos, frame_type) == (frame, len(data))
+
+
+@pytest.mark.parametrize("data", [b"", b"to the end", b"\x01\x02"])
+def test_a_datagram_without_length_goes_up_to_the_end(data: bytes) -> None:
+    """RFC 9221 §4."""
+    frame = Datagram(data, with_length=False)
+    assert frame.encode() == b"\x30" + data
+    assert parse_frames(b"\x01" + frame.encode()) == [Ping(), frame]
+    assert (frame.size, Datagram(data).size) == (len(frame.encode()), len(Datagram(data).encode()))
 
 
 def test_all_frames_of_a_packet() -> None:

@@ -1,0 +1,146 @@
+"""Explicit Congestion Notification: routers mark packets instead of dropping them (RFC 9000 §13.4, RFC 9002 §7.1).
+
+What is sent carries ECT(0) as long as the path and the peer prove that they can deal with it: the peer reports in each
+ACK frame how many packets came with which mark, and this side checks whether that can be (RFC 9000 §13.4.2).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from math import inf
+
+from quicmini.connection.spaces import Space
+from quicmini.recovery.acks import ECT_0
+from quicmini.recovery.loss import Recovery
+from quicmini.recovery.sent import SentPacket
+from quicmini.wire.frames import Ack, EcnCounts
+
+__all__ = ["TESTING_PACKETS", "TESTING_TIMEOUTS", "Ecn", "EcnState"]
+
+# Packets that are marked before the first answer, and probe timeouts after which no more are: a path that drops what
+# is marked must not prevent the handshake (RFC 9000 §13.4.2, §A.4).
+TESTING_PACKETS = 10
+TESTING_TIMEOUTS = 2
+
+# Probe timeouts in a row after which the path is suspected of having begun to drop what is marked (RFC 9000 §13.4.2).
+LASTING_TIMEOUTS = 3
+
+_NO_COUNTS = EcnCounts(0, 0, 0)
+
+
+class EcnState(Enum):
+    """RFC 9000 §A.4.
+
+    TESTING: the first packets are marked. UNKNOWN: none is until one of those is acknowledged. CAPABLE: all are.
+    FAILED: none is.
+    """
+
+    TESTING = auto()
+    UNKNOWN = auto()
+    CAPABLE = auto()
+    FAILED = auto()
+
+
+class _Marks:
+    """What was sent with a mark in one packet number space, and what the peer has reported last."""
+
+    __slots__ = ("counts", "largest_acked", "paused_at", "resumed_at")
+
+    def __init__(self) -> None:
+        self.counts = _NO_COUNTS
+        self.largest_acked = -1
+        self.paused_at = self.resumed_at = inf  # the packet numbers in between went without a mark
+
+    def count(self, packets: list[SentPacket]) -> int:
+        """How many of these had a mark; they ascend."""
+        if packets[-1].packet_number < self.paused_at or packets[0].packet_number >= self.resumed_at:
+            return len(packets)
+        return sum(not self.paused_at <= packet.packet_number < self.resumed_at for packet in packets)
+
+    def sent(self, next_packet_number: int) -> float:
+        """How many were sent with a mark at most."""
+        return min(next_packet_number, self.paused_at) + max(0, next_packet_number - self.resumed_at)
+
+
+class Ecn:
+    """The marks of one connection on its present path.
+
+    codepoint: what goes into the IP header of what is sent now: ECT_0 or 0. state: see `EcnState`.
+    """
+
+    __slots__ = ("_enabled", "_marks", "_recovery", "_spaces", "_tested_from", "codepoint", "state")
+
+    def __init__(self, spaces: list[Space], recovery: Recovery, *, enabled: bool) -> None:
+        self._enabled = enabled
+        self._spaces = spaces
+        self._recovery = recovery
+        self._marks = [_Marks() for _ in spaces]
+        self._tested_from = 0
+        self.codepoint = ECT_0
+        self.state = EcnState.TESTING
+        if not enabled:
+            self._stop(EcnState.FAILED)
+
+    def review(self) -> None:
+        """Call it before packets are sent in the TESTING state: enough may have been."""
+        tested = self._packets_sent() - self._tested_from
+        if tested >= TESTING_PACKETS or self._recovery.pto_count >= TESTING_TIMEOUTS:
+            self._stop(EcnState.UNKNOWN)
+
+    def on_timer(self) -> None:
+        """After a probe timeout: packets may get lost because of their mark."""
+        if self.state is EcnState.CAPABLE and self._recovery.pto_count >= LASTING_TIMEOUTS:
+            self._stop(EcnState.UNKNOWN)
+
+    def on_new_path(self) -> None:
+        """What was true of the last path need not be of this one (RFC 9000 §9.4, §13.4.2)."""
+        if self._enabled:
+            self._start()
+            self._tested_from = self._packets_sent()
+            self.state = EcnState.TESTING
+
+    def on_ack(self, number: int, frame: Ack, acked: list[SentPacket], now: float) -> None:
+        """Look at the counts of an ACK frame that has newly acknowledged these packets.
+
+        Only one that raises the largest acknowledged number counts: others may be older than what is known already
+        (RFC 9000 §13.4.2.1).
+        """
+        marks = self._marks[number]
+        largest = frame.ranges[0][1]
+        if self.state is EcnState.FAILED or not acked or largest <= marks.largest_acked:
+            return
+        marks.largest_acked = largest
+        marked = marks.count(acked)
+        counts, before = frame.ecn or marks.counts, marks.counts
+        reported = counts.ect0 - before.ect0 + counts.ce - before.ce
+        if (
+            reported < marked
+            or counts.ect0 < before.ect0
+            or counts.ce < before.ce
+            or counts.ect1
+            or counts.ect0 > marks.sent(self._spaces[number].next_packet_number)
+        ):
+            self._stop(EcnState.FAILED)
+            return
+        marks.counts = counts
+        if marked and self.state is not EcnState.CAPABLE:
+            self.state = EcnState.CAPABLE
+            self._start()
+        if counts.ce > before.ce:
+            self._recovery.on_congestion_event(acked[-1].time_sent, now)
+
+    def _packets_sent(self) -> int:
+        return sum(space.next_packet_number for space in self._spaces)
+
+    def _start(self) -> None:
+        if not self.codepoint:
+            self.codepoint = ECT_0
+            for marks, space in zip(self._marks, self._spaces, strict=True):
+                marks.resumed_at = space.next_packet_number
+
+    def _stop(self, state: EcnState) -> None:
+        self.state = state
+        if self.codepoint:
+            self.codepoint = 0
+            for marks, space in zip(self._marks, self._spaces, strict=True):
+                marks.paused_at, marks.resumed_at = space.next_packet_number, inf
