@@ -11,7 +11,8 @@
     scenario.py    the settings of one run, and the command that shows it
     families.py    from a seed to a scenario: faults of one kind, or of all kinds
     found.py       scenarios that once failed
-    simulation.py  the run: both hosts and the network, from the first datagram to the last
+    world.py       both hosts, the network between them, and what happens to them
+    simulation.py  the run: connections from the first datagram to the last, and what must have happened in the end
 
 A run that fails says how to replay it: `python -m tests.simulator --seed 17 --loss 0.3`; many runs are made by
 `python -m tests.simulator --family any --seeds 1000`.

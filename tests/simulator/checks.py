@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 from quicmini.connection.connection import Connection
 from quicmini.errors import DecodeError
-from quicmini.wire.packet import LongHeader, PacketType, parse_long_header
+from quicmini.wire.packet import LongHeader, PacketType, RetryPacket, parse_long_header
 from tests.simulator.network import Address, Datagram
 
 __all__ = ["AmplificationWatch", "FlightWatch", "Violation"]
@@ -20,24 +22,43 @@ class Violation(AssertionError):
 
 
 class AmplificationWatch:
-    """A server sends at most three times what an address sent, until that address proved itself (RFC 9000 §8.1).
+    """A server sends at most three times what an address sent, until that address proved itself (RFC 9000 §8, §9.3).
 
-    The proof is a Handshake packet: its keys can only be had by someone who received the server's answer.
+    A proof is a Handshake packet, whose keys can only be had by someone who received the server's answer; the token of
+    a Retry packet sent to that address, or that of an earlier connection from the same host; and, for an address to
+    which a client has moved, whatever it sends there after something has reached it there.
     largest: the largest ratio of bytes sent to bytes received that there was with an address not validated.
     """
 
     def __init__(self) -> None:
         self.largest = 0.0
+        self._hosts: set[Any] = set()
+        self._later_tokens: set[bytes] = set()
+        self._begin()
+
+    def _begin(self) -> None:
         self._received: Counter[Address] = Counter()
         self._sent: Counter[Address] = Counter()
         self._validated: set[Address] = set()
+        self._reached: set[Address] = set()
+        self._retry_tokens: set[tuple[Address, bytes]] = set()
+
+    def on_connection(self, token: bytes) -> None:
+        """A new connection begins, with a token of an earlier one, or none: its addresses are strange again."""
+        self._hosts |= {address[0] for address in self._validated}
+        self._later_tokens.add(token)
+        self._begin()
 
     def on_received(self, datagram: Datagram) -> None:
-        self._received[datagram.source] += len(datagram.payload)
-        if _holds_handshake_packet(datagram.payload, datagram.genuine):
-            self._validated.add(datagram.source)
+        """The server receives something."""
+        source, intact = datagram.source, datagram.payload == datagram.genuine
+        self._received[source] += len(datagram.payload)
+        moved = bool(self._validated) and intact and source in self._reached
+        if moved or any(self._proves(header, source) for header in _genuine_headers(datagram)):
+            self._validated.add(source)
 
     def on_sent(self, datagram: Datagram) -> None:
+        """The server sends something."""
         address = datagram.destination
         self._sent[address] += len(datagram.payload)
         if address in self._validated:
@@ -48,6 +69,18 @@ class AmplificationWatch:
                 f"anti-amplification: {sent} bytes sent to {address}, which is not validated and sent {received}"
             )
         self.largest = max(self.largest, sent / received)
+        if datagram.payload[0] & 0x80 and isinstance(packet := parse_long_header(datagram.payload, 0), RetryPacket):
+            self._retry_tokens.add((address, packet.token))
+
+    def on_reached(self, address: Address) -> None:
+        """Something of the server has reached the client at this address."""
+        self._reached.add(address)
+
+    def _proves(self, header: LongHeader, source: Address) -> bool:
+        if header.packet_type is PacketType.HANDSHAKE:
+            return True
+        retried = (source, header.token) in self._retry_tokens
+        return retried or (header.token in self._later_tokens and source[0] in self._hosts)
 
 
 class FlightWatch:
@@ -83,17 +116,16 @@ class FlightWatch:
         self._probes = 0
 
 
-def _holds_handshake_packet(payload: bytes, genuine: bytes) -> bool:
-    """Whether there is a Handshake packet in a datagram that is as it was sent, whatever happened to the rest."""
-    pos = 0
+def _genuine_headers(datagram: Datagram) -> Iterator[LongHeader]:
+    """The long headers of packets that are as they were sent, whatever happened to the rest of the datagram."""
+    payload, pos = datagram.payload, 0
     while pos < len(payload) and payload[pos] & 0x80:
         try:
             header = parse_long_header(payload, pos)
         except DecodeError:
-            return False
+            return
         if not isinstance(header, LongHeader):
-            return False
-        if header.packet_type is PacketType.HANDSHAKE and payload[pos : header.end] in genuine:
-            return True
+            return
+        if payload[pos : header.end] in datagram.genuine:
+            yield header
         pos = header.end
-    return False

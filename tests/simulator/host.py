@@ -34,6 +34,16 @@ class Link:
         self._fired = 0
         self._reading_later = False
 
+    @property
+    def established(self) -> bool:
+        """Whether the handshake is complete, and nobody has closed."""
+        return self.connection.state is ConnectionState.CONNECTED
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether both sides know that the handshake is complete (RFC 9001 §4.1.2), and nobody has closed."""
+        return self.established and self.connection._handshake.confirmed
+
     def service(self) -> None:
         """Events to the application, the application's work, datagrams to the network, the timer."""
         self.host.turns += 1
@@ -126,6 +136,11 @@ class Host:
         self._inbox: list[Datagram] = []
         self._inbox_size = 0
         self._awake_at = clock.now
+
+    @property
+    def has_read_all(self) -> bool:
+        """Whether nothing waits in the socket."""
+        return not self._inbox
 
     def at(self, when: float, action: Callable[[], None]) -> None:
         """Do something at that time, or as soon as this host does anything."""

@@ -17,9 +17,11 @@ REMEMBERED = 50  # genuine datagrams, to forge from
 
 
 class Noise:
-    """Delivers forged datagrams to one host, from its peer's address or a stranger's, `rate` a second."""
+    """Delivers forged datagrams to one host, from its peer's present address or a stranger's, `rate` a second."""
 
-    def __init__(self, clock: Clock, choose: random.Random, rate: float, peer: Address, host: Address) -> None:
+    def __init__(
+        self, clock: Clock, choose: random.Random, rate: float, peer: Callable[[], Address], host: Address
+    ) -> None:
         self._clock = clock
         self._choose = choose
         self._rate = rate
@@ -51,7 +53,7 @@ class Noise:
 
     def _forge(self, deliver: Sink, end: float) -> None:
         payload = self._choose.choice(self._forgeries)()
-        source = self._choose.choice((self._peer, STRANGER))
+        source = self._choose.choice((self._peer(), STRANGER))
         deliver(Datagram(payload, source, self._host, genuine=b""))
         self._next(deliver, end)
 

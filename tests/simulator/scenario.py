@@ -20,6 +20,9 @@ class Scenario:
     blackhole_from, towards "server", "client" or "both". vanish: from that time on nothing passes any more. noise:
     forged datagrams a second towards each side.
     The hosts. stall: each stands still once for so many seconds; leap: each one's clock leaps once by so many.
+    rebindings: so many times the client's NAT gives it another port, or another host as well (new_host). key_updates:
+    so many times each side asks for new keys. every: seconds between two of these, on average. retry: the server sends
+    Retry. again: so many more connections, one after the other, each with what the one before has left.
     The applications. streams: of each type, opened by each side; size: the most bytes on each. lazy: slow readers.
     aborts: how likely a direction of a stream is given up by either end. cut: the connection is closed at that time,
     whatever is under way.
@@ -45,6 +48,12 @@ class Scenario:
     noise: float = 0.0
     stall: float = 0.0
     leap: float = 0.0
+    rebindings: int = 0
+    new_host: bool = False
+    key_updates: int = 0
+    every: float = 0.2
+    retry: bool = False
+    again: int = 0
     streams: int = 2
     size: int = 20_000
     lazy: bool = False
@@ -86,6 +95,10 @@ class Scenario:
             blackhole_way=choose.choice(("both", "server", "client")),
             stall=round(choose.choice((0.0, 0.0, 0.0, choose.uniform(0, 5))), 3),
             leap=round(choose.choice((0.0, 0.0, 0.0, choose.uniform(0, 5))), 3),
+            key_updates=choose.choice((0, 0, 3, 10)),
+            every=round(choose.uniform(0.01, 1), 3),
+            retry=choose.random() < 0.3,
+            again=choose.choice((0, 0, 0, 1)),
         )
 
     def command(self) -> str:

@@ -70,6 +70,22 @@ def test_every_fault_at_once(simulate: Simulate, seed: int) -> None:
     simulate(worst)
 
 
+@pytest.mark.parametrize("seed", range(6000, 6010))
+def test_keys_change_again_and_again(simulate: Simulate, seed: int) -> None:
+    """RFC 9001 §6: both sides ask for it, at any time, while packets are lost and overtake each other."""
+    scenario = Scenario(seed, loss=0.1, jitter=0.01, size=100_000, bandwidth=2e6, key_updates=10, every=0.1)
+    client, server = both(simulate(scenario))
+    assert client.key_updates == server.key_updates > 2
+
+
+@pytest.mark.parametrize("seed", range(7000, 7010))
+def test_a_token_spares_the_next_connection_the_retry(simulate: Simulate, seed: int) -> None:
+    """RFC 9000 §8.1.2, §8.1.3."""
+    trace = simulate(Scenario(seed, retry=True, again=2, size=1000)).trace
+    assert [line.what for line in trace].count("answers") == 1
+    assert [line.what for line in trace if line.host == "client"].count("HandshakeCompleted") == 3
+
+
 @pytest.mark.parametrize("seed", range(3000, 3020))
 def test_garbage_costs_nothing(simulate: Simulate, seed: int) -> None:
     """RFC 9000 §5.2: forged datagrams disturb nobody; at most one last ACK is a delay (25 ms) later."""

@@ -11,6 +11,7 @@ from quicmini.connection.events import (
     ConnectionTerminated,
     Event,
     HandshakeCompleted,
+    NewTokenReceived,
     StreamFinished,
     StreamOpened,
     StreamReadable,
@@ -103,7 +104,7 @@ class Application:
     """One side's application over one connection.
 
     choose: where sizes of reads and writes are drawn from. lazy: read only part of what there is each time, so that
-    flow control has something to do.
+    flow control has something to do. token: for a later connection to the same server.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Application:
         self._to_read = plan.incoming(is_client=is_client)
         self._stopped: set[int] = set()
         self.connected = False
+        self.token = b""
         self.terminations = 0
         self.finished_streams: set[int] = set()
 
@@ -142,6 +144,8 @@ class Application:
         """Take what the connection tells."""
         if isinstance(event, HandshakeCompleted):
             self.connected = True
+        elif isinstance(event, NewTokenReceived):
+            self.token = event.token
         elif isinstance(event, ConnectionTerminated):
             self.terminations += 1
         elif isinstance(event, StreamOpened):
