@@ -31,7 +31,9 @@ def main(argv: list[str] | None = None) -> int:
     names = options.case or list(CASES)
     with ThreadPoolExecutor(options.jobs) as pool:
         running = [
-            pool.submit(run_case, CASES[name], client, server, scale=options.scale, keep=options.keep)
+            pool.submit(
+                run_case, CASES[name], client, server, scale=options.scale, seed=options.seed, keep=options.keep
+            )
             for name in names
             for client, server in pairs
         ]
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--server", action="append", choices=list(IMPLEMENTATIONS), help="only this one")
     parser.add_argument("--foreign", action="store_true", help="also the pairs without quicmini")
     parser.add_argument("--scale", type=float, default=1.0, help="the fraction of the work: below 1 for a quick look")
+    parser.add_argument("--seed", type=int, default=0, help="of the link's loss and corruption")
     parser.add_argument("--jobs", type=int, default=1, help="cells that run at the same time")
     parser.add_argument("--json", action="store_true", help="print the cells as JSON")
     parser.add_argument(

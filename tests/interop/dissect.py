@@ -164,7 +164,8 @@ class _Dissector:
         position = 0
         while position < len(datagram):
             if datagram[position] < 0x80:
-                yield self._short(captured, datagram[position:])
+                if any(datagram[position:]):  # no more than a datagram's padding, otherwise (RFC 9000 §12.2)
+                    yield self._short(captured, datagram[position:])
                 return
             try:
                 header = parse_long_header(datagram, position)

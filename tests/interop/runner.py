@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -54,13 +54,16 @@ class _NotStarted(Exception):
     """A server has ended before it listened."""
 
 
-def run_case(case: Case, client: str, server: str, *, scale: float = 1.0, keep: Path | None = None) -> Result:
-    """One cell. scale: below 1, a smaller run. keep: a folder in which everything is left to be looked at."""
+def run_case(
+    case: Case, client: str, server: str, *, scale: float = 1.0, seed: int = 0, keep: Path | None = None
+) -> Result:
+    """One cell. scale: below 1, a smaller run. seed: of the link's faults. keep: a folder in which everything is left
+    to be looked at."""
     result = Result(case.name, client, server)
     began = monotonic()
     directory = Path(tempfile.mkdtemp(prefix=f"interop-{case.name}-"))
     try:
-        _Run(case, directory, scale, keep=keep is not None).execute(result)
+        _Run(case, directory, scale, seed, keep=keep is not None).execute(result)
     except _Unsupported as error:
         result.unsupported = str(error)
     except _NotStarted as error:
@@ -76,10 +79,11 @@ def run_case(case: Case, client: str, server: str, *, scale: float = 1.0, keep: 
 class _Run:
     """The folders of one run, and what happens in them."""
 
-    def __init__(self, case: Case, directory: Path, scale: float, *, keep: bool) -> None:
+    def __init__(self, case: Case, directory: Path, scale: float, seed: int, *, keep: bool) -> None:
         self._case = case
         self._directory = directory
         self._scale = scale
+        self._scenario = replace(case.scenario.scaled(scale), seed=seed)
         self._keep = keep
         self._www, self._downloads, self._certificates = (directory / name for name in ("www", "downloads", "certs"))
         for folder in (self._www, self._downloads, self._certificates):
@@ -91,7 +95,7 @@ class _Run:
         case = self._case
         host = "::1" if case.ipv6 else "127.0.0.1"
         with (
-            Link((host, 0), case.scenario.scaled(self._scale)) as link,
+            Link((host, 0), self._scenario) as link,
             self._server(result.server, host, link.alternative_address) as port,
         ):
             link.target = (host, port)

@@ -102,6 +102,8 @@ def test_without_a_key_log_only_initial_packets_are_opened(server_files: Certifi
 def test_noise_is_no_packet_and_a_stranger_s_belongs_to_nobody(packets: list[Packet]) -> None:
     captured = packets[0].captured
     assert dissect([replace(captured, datagram=b"\xc0\0\0")], {}) == []
+    padded = replace(captured, datagram=captured.datagram + bytes(100))
+    assert len(dissect([padded], {})) == len(dissect([captured], {}))
     (stranger,) = dissect([replace(captured, datagram=b"\x40" + bytes(40))], {})
     assert (stranger.connection, stranger.frames) == (None, None)
 
