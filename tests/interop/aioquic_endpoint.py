@@ -158,6 +158,7 @@ CLIENT_CASES: dict[str, Callable[[Client], Coroutine[Any, Any, None]]] = {
     "handshake": Client.transfer,
     "transfer": Client.transfer,
     "chacha20": Client.transfer,
+    "ecn": Client.transfer,
     "v2": Client.transfer,
     "retry": Client.transfer,
     "multiconnect": Client.multiconnect,

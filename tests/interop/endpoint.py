@@ -105,6 +105,7 @@ CLIENT_CASES: dict[str, Callable[[Client], None]] = {
     "transfer": Client.transfer,
     "chacha20": Client.chacha20,
     "multiconnect": Client.multiconnect,
+    "ecn": Client.transfer,
     "retry": Client.transfer,
     "resumption": Client.resumption,
     "v2": Client.transfer,
@@ -153,7 +154,7 @@ class Server:
             print(f"{stream}: {error}", file=sys.stderr)
 
 
-SERVER_CASES = frozenset({"handshake", "transfer", "chacha20", "multiconnect", "retry", "resumption", "v2"})
+SERVER_CASES = frozenset({"handshake", "transfer", "chacha20", "multiconnect", "ecn", "retry", "resumption", "v2"})
 
 
 def _read_request(stream: Stream) -> bytes:
