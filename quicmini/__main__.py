@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import Protocol
 
-from quicmini.study import vectors
+from quicmini.study import bounds, vectors
 
 __all__ = ["COMMANDS", "main"]
 
@@ -27,6 +27,7 @@ class Command(Protocol):
 
 
 COMMANDS: dict[str, Command] = {
+    "bounds": bounds,
     "vectors": vectors,
 }
 

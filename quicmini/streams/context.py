@@ -9,6 +9,7 @@ from typing import Protocol
 from quicmini.streams.control import ControlFrames
 from quicmini.streams.events import StreamEvent
 from quicmini.streams.flow import ReceiveWindow, SendCredit
+from quicmini.streams.reassembly import FragmentCount
 from quicmini.wire.builder import PacketBuilder
 from quicmini.wire.frames import DataBlocked, MaxData
 from quicmini.wire.varint import MAX_VARINT
@@ -35,9 +36,10 @@ class Sender(Protocol):
 class StreamContext:
     """Shared by the streams of a connection.
 
-    credit, window: the connection's flow control in both directions. ready: the streams that have something to send,
-    in turn. unacknowledged: how many streams have data or a FIN that was not acknowledged; buffered: how many bytes all
-    of them hold. part_ended: told the ID of a stream when one of its parts reaches a terminal state.
+    credit, window: the connection's flow control in both directions. fragments: of all receive buffers. ready: the
+    streams that have something to send, in turn. unacknowledged: how many streams have data or a FIN that was not
+    acknowledged; buffered: how many bytes all of them hold. part_ended: told the ID of a stream when one of its parts
+    reaches a terminal state.
     """
 
     __slots__ = (
@@ -48,6 +50,7 @@ class StreamContext:
         "control",
         "credit",
         "events",
+        "fragments",
         "part_ended",
         "ready",
         "retransmitted_bytes",
@@ -68,6 +71,7 @@ class StreamContext:
         self.events: deque[StreamEvent] = deque()
         self.credit = SendCredit()
         self.window = ReceiveWindow(window_size)
+        self.fragments = FragmentCount()
         self.ready: deque[Sender] = deque()
         self.send_buffer_size = send_buffer_size
         self.send_buffer_total = send_buffer_total

@@ -7,32 +7,45 @@ from collections import deque
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.wire.ranges import RangeSet
 
-__all__ = ["MAX_FRAGMENTS", "Reassembly"]
+__all__ = ["MAX_FRAGMENTS", "MAX_FRAGMENTS_TOGETHER", "FragmentCount", "Reassembly"]
 
 MAX_FRAGMENTS = 1024
 """Separate pieces of a stream that wait for a gap to be filled (RFC 9000 §21.7). The peer's packets were acknowledged,
 so its data cannot be dropped: beyond this the connection is closed."""
 
+MAX_FRAGMENTS_TOGETHER = 8192
+"""The same for all streams of a connection together (RFC 9000 §21.7): what a window of small packets could need."""
+
 _JOIN_BELOW = 1024
 """Neighbouring pieces are joined up to this size: bytes that come one by one must not cost an object each."""
 
 
+class FragmentCount:
+    """How many pieces wait behind gaps, in all buffers that share this."""
+
+    __slots__ = ("total",)
+
+    def __init__(self) -> None:
+        self.total = 0
+
+
 class Reassembly:
-    """The receive buffer of one stream.
+    """The receive buffer of one stream. fragments: shared with the other streams of its connection.
 
     What is in order waits in a queue of pieces; what is ahead of a gap lies in one bytearray that starts where the
     order ends, with the ranges that have been filled. Its length is bounded by flow control, which counts offsets.
     """
 
-    __slots__ = ("_ahead", "_filled", "_head", "_pieces", "end", "readable")
+    __slots__ = ("_ahead", "_filled", "_fragments", "_head", "_pieces", "end", "readable")
 
-    def __init__(self) -> None:
+    def __init__(self, fragments: FragmentCount | None = None) -> None:
         self.end = 0  # everything below this offset has arrived
         self.readable = 0  # bytes in order that nobody has read
         self._pieces: deque[bytes] = deque()
         self._head = 0  # how much of the first piece has been read
         self._ahead: bytearray | None = None
         self._filled: RangeSet | None = None
+        self._fragments = fragments or FragmentCount()
 
     @property
     def has_gap(self) -> bool:
@@ -42,7 +55,7 @@ class Reassembly:
     def insert(self, offset: int, data: bytes) -> None:
         """Take what arrived.
 
-        Raises TransportError INTERNAL_ERROR for more than MAX_FRAGMENTS pieces, and PROTOCOL_VIOLATION for data that
+        Raises TransportError INTERNAL_ERROR for too many pieces, and PROTOCOL_VIOLATION for data that
         contradicts what waits behind a gap; what is in order already is not compared (RFC 9000 §2.2 asks for neither).
         """
         if offset != self.end or self._ahead is not None:
@@ -78,11 +91,14 @@ class Reassembly:
         elif start < len(ahead):
             self._compare(ahead, self._filled, offset, data)
         ahead[start : start + len(data)] = data
-        self._filled.add(offset, offset + len(data))
+        filled = self._filled
+        before = len(filled)
+        filled.add(offset, offset + len(data))
+        self._fragments.total += len(filled) - before
         if offset == self.end:
-            self._close_gap(ahead, self._filled)
-        elif len(self._filled) > MAX_FRAGMENTS:
-            reason = f"a stream in more than {MAX_FRAGMENTS} pieces"
+            self._close_gap(ahead, filled)
+        elif len(filled) > MAX_FRAGMENTS or self._fragments.total > MAX_FRAGMENTS_TOGETHER:
+            reason = f"a stream in more than {MAX_FRAGMENTS} pieces, or all of them in {MAX_FRAGMENTS_TOGETHER}"
             raise TransportError(TransportErrorCode.INTERNAL_ERROR, reason, 0x08)
 
     def _compare(self, ahead: bytearray, filled: RangeSet, offset: int, data: bytes) -> None:
@@ -95,6 +111,7 @@ class Reassembly:
     def _close_gap(self, ahead: bytearray, filled: RangeSet) -> None:
         """The first gap is filled: move what is in order now to the pieces."""
         _, stop = filled.pop_first()
+        self._fragments.total -= 1
         size = stop - self.end
         self._append(bytes(ahead[:size]))
         if filled:
@@ -136,4 +153,5 @@ class Reassembly:
         """Forget all data; `end` stays."""
         self._pieces.clear()
         self._head = self.readable = 0
+        self._fragments.total -= len(self._filled or ())
         self._ahead = self._filled = None

@@ -46,7 +46,7 @@ class RecvStream:
     def __init__(self, stream_id: int, window_size: int, context: StreamContext) -> None:
         self.stream_id = stream_id
         self.state = _RECV
-        self.buffer = Reassembly()
+        self.buffer = Reassembly(context.fragments)
         self.final_size: int | None = None
         self._context = context
         self._window = ReceiveWindow(window_size)

@@ -33,7 +33,8 @@ HEADER_SIZE = 4  # type and 24-bit length, bytes (RFC 9846 §4)
 RANDOM_SIZE = 32  # bytes
 MAX_SESSION_ID = 32  # bytes
 
-# A chain longer than this, in certificates, is an attempt to keep this side busy; the web's have two to four.
+# A chain longer than this, in certificates, is an attempt to keep this side busy (RFC 9000 §21.9); the web's have two
+# to four.
 MAX_CERTIFICATES = 32
 
 # The Random that makes a ServerHello a HelloRetryRequest: SHA-256 of "HelloRetryRequest" (RFC 9846 §4.2.3).

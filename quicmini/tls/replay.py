@@ -11,7 +11,8 @@ FRESHNESS = 10.0
 _WINDOW = 2 * FRESHNESS
 
 # Tickets remembered from one window: 16 bytes each, and what the table takes. Two windows are kept. When a table is
-# full the rest of the window gets no early data: that costs a round trip, while forgetting would let replays in.
+# full the rest of the window gets no early data: that costs a round trip, while forgetting would let replays in
+# (RFC 9846 §8.1).
 MAX_RECORDED_TICKETS = 16_384
 
 

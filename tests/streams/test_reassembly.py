@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicmini.errors import TransportError, TransportErrorCode
-from quicmini.streams.reassembly import MAX_FRAGMENTS, Reassembly
+from quicmini.streams.reassembly import MAX_FRAGMENTS, MAX_FRAGMENTS_TOGETHER, FragmentCount, Reassembly
 
 TEXT = bytes(range(256)) * 8
 
@@ -92,6 +92,26 @@ def test_too_many_fragments() -> None:
         buffer.insert(2 * MAX_FRAGMENTS + 1, b"x")
     assert caught.value.error_code == TransportErrorCode.INTERNAL_ERROR
     assert caught.value.frame_type == 0x08
+
+
+def test_too_many_fragments_together() -> None:
+    """Streams share a count, which goes down with every gap that is filled and every stream that is given up."""
+    fragments = FragmentCount()
+    full = MAX_FRAGMENTS_TOGETHER // MAX_FRAGMENTS
+    buffers = [Reassembly(fragments) for _ in range(full + 1)]
+    for buffer in buffers[:full]:
+        for index in range(MAX_FRAGMENTS):
+            buffer.insert(2 * index + 1, b"x")
+    assert fragments.total == MAX_FRAGMENTS_TOGETHER
+    with pytest.raises(TransportError) as caught:
+        buffers[full].insert(1, b"x")
+    assert caught.value.error_code == TransportErrorCode.INTERNAL_ERROR
+    buffers[0].insert(0, b"x" * 3)
+    buffers[1].clear()
+    for index in range(MAX_FRAGMENTS):
+        buffers[2].insert(2 * index, b"x")
+    buffers[full].clear()
+    assert fragments.total == MAX_FRAGMENTS * (full - 2) - 2
 
 
 def test_fragments_that_touch_are_one() -> None:
