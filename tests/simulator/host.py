@@ -197,11 +197,11 @@ class Host:
 
     def _wake(self) -> None:
         inbox, self._inbox, self._inbox_size = self._inbox, [], 0
-        for source, batch in groupby(inbox, key=lambda datagram: datagram.source):
+        for (source, ecn), batch in groupby(inbox, key=lambda datagram: (datagram.source, datagram.ecn)):
             payloads = [datagram.payload for datagram in batch]
             touched: list[Link] = []
             for connection, datagrams in self.endpoint.receive(payloads, source, self.clock.now):
-                connection.receive_datagrams(datagrams, source, self.clock.now)
+                connection.receive_datagrams(datagrams, source, self.clock.now, ecn)
                 touched.append(self.link(connection))
             stateless, self.endpoint.transmits[:] = list(self.endpoint.transmits), []
             for transmit in stateless:
@@ -214,7 +214,7 @@ class Host:
         payload, size = transmit.payload, transmit.segment_size
         for start in range(0, len(payload), size):
             segment = payload[start : start + size]
-            datagram = Datagram(segment, self.address, transmit.destination, genuine=segment)
+            datagram = Datagram(segment, self.address, transmit.destination, segment, transmit.ecn)
             self.note(what, len(datagram.payload), datagram.destination)
             if len(segment) > self._max_datagram_size:
                 raise Violation(f"a datagram of {len(segment)} bytes, where {self._max_datagram_size} are the most")

@@ -16,13 +16,17 @@ from typing import Any
 from tests.simulator.clock import Clock
 
 __all__ = [
+    "CE",
     "Blackhole",
+    "Bleach",
     "Bottleneck",
     "Corrupt",
     "Datagram",
     "Delay",
+    "DropMarked",
     "Duplicate",
     "Lose",
+    "Mark",
     "Narrow",
     "Node",
     "Sink",
@@ -33,15 +37,21 @@ __all__ = [
 
 Address = tuple[Any, ...]
 
+CE = 3  # congestion was experienced (RFC 3168 §5)
+
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """A UDP datagram on its way. genuine: what was sent before anything was changed, empty for a forged one."""
+    """A UDP datagram on its way. genuine: what was sent before anything was changed, empty for a forged one.
+
+    ecn: the two bits of the IP header (RFC 3168 §5).
+    """
 
     payload: bytes
     source: Address
     destination: Address
     genuine: bytes
+    ecn: int = 0
 
 
 Sink = Callable[[Datagram], None]
@@ -182,6 +192,37 @@ class Bottleneck(Node):
             return
         self._free_at = start + len(datagram.payload) * self._seconds_per_byte
         self._clock.at(self._free_at, partial(self.pass_on, datagram))
+
+
+class Mark(Node):
+    """Instead of dropping datagrams, says on a share of those that may be marked that there is congestion."""
+
+    def __init__(self, choose: random.Random, share: float) -> None:
+        super().__init__()
+        self._choose = choose
+        self._share = share
+
+    def receive(self, datagram: Datagram) -> None:
+        marked = bool(datagram.ecn) and self._choose.random() < self._share
+        self.pass_on(replace(datagram, ecn=CE) if marked else datagram)
+
+
+class Bleach(Node):
+    """Clears all marks."""
+
+    def receive(self, datagram: Datagram) -> None:
+        self.pass_on(replace(datagram, ecn=0))
+
+
+class DropMarked(Node):
+    """Lets nothing through that has a mark."""
+
+    def __init__(self, dropped: Sink) -> None:
+        super().__init__()
+        self._dropped = dropped
+
+    def receive(self, datagram: Datagram) -> None:
+        (self._dropped if datagram.ecn else self.pass_on)(datagram)
 
 
 class Delay(Node):

@@ -8,11 +8,14 @@ from functools import partial
 from tests.simulator.clock import Clock
 from tests.simulator.network import (
     Blackhole,
+    Bleach,
     Bottleneck,
     Corrupt,
     Delay,
+    DropMarked,
     Duplicate,
     Lose,
+    Mark,
     Narrow,
     Node,
     Sink,
@@ -36,6 +39,12 @@ def nodes(scenario: Scenario, towards: str, clock: Clock, dropped: Sink) -> list
         Duplicate(choose("duplicate"), scenario.duplicate),
         Corrupt(choose("corrupt"), Strikes(choose("corruption"), scenario.corrupt, scenario.burst)),
     ]
+    if scenario.ecn == "bleached":
+        route.append(Bleach())
+    elif scenario.ecn == "dropped":
+        route.append(DropMarked(dropped))
+    elif scenario.mark:
+        route.append(Mark(choose("mark"), scenario.mark))
     if scenario.mtu:
         route.append(Narrow(clock, scenario.mtu, start + scenario.mtu_from, dropped))
     if scenario.bandwidth:

@@ -16,17 +16,22 @@ class Scenario:
     The network. loss, duplicate, corrupt: shares of the datagrams. burst: losses and corruption come in runs of 1 to so
     many datagrams, 0: each for itself. delay, jitter: seconds one way. bandwidth: bits a second, 0: no limit; queue:
     bytes before the bottleneck. asymmetry: the way to the server is so many times longer, and narrower. mtu: larger
-    datagrams vanish, 0: none; mtu_from: seconds after which they do. blackhole: so many seconds nothing passes, after
-    blackhole_from, towards "server", "client" or "both". vanish: from that time on nothing passes any more. noise:
-    forged datagrams a second towards each side.
+    datagrams vanish, 0: none; mtu_from: seconds after which they do. mark: a share of the datagrams is marked because
+    of congestion (RFC 3168); ecn: marks are "kept", "bleached", or whatever has one is "dropped". blackhole: so many
+    seconds nothing passes, after blackhole_from, towards "server", "client" or "both" ways. vanish: from that time on
+    nothing passes any more. noise: forged datagrams a second towards each side.
+
     The hosts. stall: each stands still once for so many seconds; leap: each one's clock leaps once by so many.
     rebindings: so many times the client's NAT gives it another port, or another host as well (new_host). key_updates:
     so many times each side asks for new keys. every: seconds between two of these, on average. retry: the server sends
     Retry. again: so many more connections, one after the other, each with what the one before has left.
+
     The applications. streams: of each type, opened by each side; size: the most bytes on each. lazy: slow readers.
-    aborts: how likely a direction of a stream is given up by either end. cut: the connection is closed at that time,
-    whatever is under way.
-    The settings. window: flow control, bytes; max_streams: the limit for streams of each type open at once.
+    aborts: how likely a direction of a stream is given up by either end. messages: DATAGRAM frames that each side
+    sends. cut: the connection is closed at that time, whatever is under way.
+
+    The settings. client_versions, server_versions: "1", "2", "12" or "21", in order of preference. window: flow
+    control, bytes; max_streams: the limit for streams of each type open at once.
     """
 
     seed: int
@@ -41,6 +46,8 @@ class Scenario:
     asymmetry: float = 1.0
     mtu: int = 0
     mtu_from: float = 0.0
+    mark: float = 0.0
+    ecn: str = "kept"
     blackhole: float = 0.0
     blackhole_from: float = 0.1
     blackhole_way: str = "both"
@@ -58,7 +65,10 @@ class Scenario:
     size: int = 20_000
     lazy: bool = False
     aborts: float = 0.0
+    messages: int = 0
     cut: float = 0.0
+    client_versions: str = "12"
+    server_versions: str = "12"
     window: int = 1_000_000
     max_streams: int = 100
 
@@ -99,6 +109,11 @@ class Scenario:
             every=round(choose.uniform(0.01, 1), 3),
             retry=choose.random() < 0.3,
             again=choose.choice((0, 0, 0, 1)),
+            mark=sometimes(choose.uniform(0, 0.1)),
+            ecn=choose.choice(("kept", "kept", "bleached", "dropped")),
+            messages=choose.choice((0, 0, 10, 200)),
+            client_versions=choose.choice(("1", "12", "12", "21")),
+            server_versions=choose.choice(("1", "12", "12", "21")),
         )
 
     def command(self) -> str:

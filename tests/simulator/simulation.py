@@ -29,7 +29,8 @@ class Result:
     virtual.
 
     server, server_error: None if the server never heard of the connection. amplification: the largest ratio of bytes
-    sent to bytes received that there was with an address that had not proved itself.
+    sent to bytes received that there was with an address that had not proved itself. resumed: whether the session of an
+    earlier connection was. client_messages, server_messages: how many came there.
     """
 
     scenario: Scenario
@@ -40,6 +41,9 @@ class Result:
     client_error: ConnectionClosed
     server_error: ConnectionClosed | None
     amplification: float
+    resumed: bool
+    client_messages: int
+    server_messages: int
 
 
 def run(
@@ -49,9 +53,9 @@ def run(
 
     trace: what happens is appended to it, so that the caller has it after a failure, too.
     """
-    world = World(scenario, server, [] if trace is None else trace)
+    world = World(scenario, client, server, [] if trace is None else trace)
     try:
-        return _Run(world, client).run()
+        return _Run(world).run()
     except Exception as error:
         raise SimulationFailed(
             f"{type(error).__name__}: {error}\n"
@@ -72,10 +76,10 @@ def _progress(host: Host) -> str:
 class _Run:
     """One connection after the other, from the first datagram to the last."""
 
-    def __init__(self, world: World, settings: ClientSettings) -> None:
+    def __init__(self, world: World) -> None:
         self._world = world
         self._scenario = world.scenario
-        self._settings = settings
+        self._settings = world.settings
         self._turns = 0
         self._earlier: list[Link] = []  # of connections that are over
 
@@ -84,7 +88,7 @@ class _Run:
         for _ in range(self._scenario.again):
             before = self._world.client.past[-1]
             self._earlier = [*self._world.client.past, *self._world.server.past]
-            self._settings = self._settings._replace(token=before.application.token)
+            self._settings = self._settings._replace(token=before.application.token, session=before.connection.session)
             result = self._connection()
         return result
 
@@ -139,6 +143,9 @@ class _Run:
             client.connection.error,
             server.connection.error if server else None,
             self._world.amplification.largest,
+            client.connection.session_resumed,
+            len(client.application.messages),
+            len(server.application.messages) if server else 0,
         )
 
     def _server_link(self) -> Link | None:

@@ -11,12 +11,16 @@ import pytest
 from tests.simulator.clock import Clock, LocalClock
 from tests.simulator.nat import Nat
 from tests.simulator.network import (
+    CE,
+    Bleach,
     Bottleneck,
     Corrupt,
     Datagram,
     Delay,
+    DropMarked,
     Duplicate,
     Lose,
+    Mark,
     Narrow,
     Node,
     Strikes,
@@ -86,6 +90,23 @@ def test_a_narrow_link_drops_what_is_too_large_from_a_time_on() -> None:
     assert len(through(clock, node, count=10, size=100)) == 10
     assert len(through(clock, node, count=10, size=101)) == 0
     assert len(dropped) == 10
+
+
+def test_marks() -> None:
+    """RFC 3168: only what may be marked is, and some networks do not let any mark pass."""
+    dropped: list[Datagram] = []
+    for node, expected in (
+        (Mark(random.Random(1), 1.0), [0, CE, CE]),
+        (Mark(random.Random(1), 0.0), [0, 2, CE]),
+        (Bleach(), [0, 0, 0]),
+        (DropMarked(dropped.append), [0]),
+    ):
+        arrived: list[Datagram] = []
+        send = chain([node], arrived.append)
+        for ecn in (0, 2, CE):
+            send(Datagram(b"x", HERE, THERE, b"x", ecn))
+        assert [datagram.ecn for datagram in arrived] == expected
+    assert len(dropped) == 2
 
 
 def test_duplicates() -> None:

@@ -86,6 +86,52 @@ def test_a_token_spares_the_next_connection_the_retry(simulate: Simulate, seed: 
     assert [line.what for line in trace if line.host == "client"].count("HandshakeCompleted") == 3
 
 
+@pytest.mark.parametrize("seed", range(8000, 8010))
+def test_sessions_are_resumed(simulate: Simulate, seed: int) -> None:
+    """RFC 9846 §2.2: if the ticket has come, whatever else happens."""
+    assert simulate(Scenario(seed, loss=0.1, jitter=0.02, again=1)).resumed
+    assert not simulate(Scenario(seed)).resumed
+
+
+@pytest.mark.parametrize("client", ["1", "2", "12", "21"])
+@pytest.mark.parametrize("server", ["1", "2", "12", "21"])
+def test_versions(simulate: Simulate, client: str, server: str) -> None:
+    """RFC 9368: whatever both sides speak, they find it; and if there is nothing, the client knows."""
+    trace: list[TraceLine] = []
+    scenario = Scenario(9000, loss=0.1, jitter=0.01, client_versions=client, server_versions=server)
+    if set(client) & set(server):
+        simulate(scenario, trace)
+    else:
+        with pytest.raises(SimulationFailed, match="VersionNegotiationError"):
+            simulate(scenario, trace)
+    negotiated = any(line.what == "answers" for line in trace)
+    assert negotiated == (client[0] not in server)
+
+
+def test_messages_arrive_and_some_are_lost(simulate: Simulate) -> None:
+    """RFC 9221 §5.2: they are not sent again."""
+    whole = simulate(Scenario(1, messages=50))
+    assert (whole.client_messages, whole.server_messages) == (50, 50)
+    holes = simulate(Scenario(1, messages=50, loss=0.3))
+    assert 0 < holes.client_messages < 50
+    assert 0 < holes.server_messages < 50
+
+
+def test_marks_are_heeded_instead_of_losses(simulate: Simulate) -> None:
+    """RFC 9002 §7.1: a mark slows the sender down, and nothing has to be sent again."""
+    free = simulate(Scenario(1, size=300_000, streams=1))
+    marked = simulate(Scenario(1, size=300_000, streams=1, mark=0.2))
+    assert marked.seconds > 2 * free.seconds
+    assert sum(side.retransmitted_bytes for side in both(marked)) == 0
+
+
+@pytest.mark.parametrize("ecn", ["bleached", "dropped"])
+def test_a_network_that_does_not_like_marks_costs_little(simulate: Simulate, ecn: str) -> None:
+    """RFC 9000 §13.4.2: marking is given up."""
+    free = simulate(Scenario(1, size=100_000))
+    assert simulate(Scenario(1, size=100_000, ecn=ecn)).seconds < free.seconds + 10
+
+
 @pytest.mark.parametrize("seed", range(3000, 3020))
 def test_garbage_costs_nothing(simulate: Simulate, seed: int) -> None:
     """RFC 9000 §5.2: forged datagrams disturb nobody; at most one last ACK is a delay (25 ms) later."""

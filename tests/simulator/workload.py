@@ -28,12 +28,14 @@ class Plan:
 
     streams: how many of each type each side opens. size: the most bytes on a stream in one direction; about one in
     eight carries none. aborts: how likely the sender resets a direction, and how likely the receiver stops it, midway.
+    messages: DATAGRAM frames that each side sends.
     """
 
     seed: int
     streams: int
     size: int
     aborts: float = 0.0
+    messages: int = 0
 
     def opened_by(self, *, is_client: bool, unidirectional: bool) -> list[int]:
         """The stream IDs that one side opens, in order (RFC 9000 §2.1)."""
@@ -59,12 +61,19 @@ class Plan:
             known = self._contents[stream_id, from_client] = choose.randbytes(size)
         return known
 
+    def message(self, number: int, *, from_client: bool) -> bytes:
+        """A DATAGRAM frame's content (RFC 9221): its number, and a few bytes more."""
+        choose = random.Random(f"{self.seed} message {number} {from_client}")
+        return number.to_bytes(4, "big") + choose.randbytes(choose.randrange(MAX_MESSAGE))
+
     def aborted_at(self, who: str, stream_id: int, *, from_client: bool) -> int | None:
         """After how many bytes the "sender" or the "receiver" gives a direction up; None: it does not."""
         choose = random.Random(f"{self.seed} {stream_id} {from_client} {who}")
         return choose.randint(0, self.size) if choose.random() < self.aborts else None
 
 
+MAX_MESSAGE = 1000  # bytes
+MESSAGES_AT_ONCE = 10
 RESET, STOP = 1000, 2000  # application error codes: plus the stream's ID
 
 
@@ -104,7 +113,8 @@ class Application:
     """One side's application over one connection.
 
     choose: where sizes of reads and writes are drawn from. lazy: read only part of what there is each time, so that
-    flow control has something to do. token: for a later connection to the same server.
+    flow control has something to do. messages: the numbers of those that came. token: for a later connection to
+    the same server.
     """
 
     def __init__(
@@ -121,6 +131,8 @@ class Application:
         self._readable: dict[int, None] = {}
         self._to_read = plan.incoming(is_client=is_client)
         self._stopped: set[int] = set()
+        self._messages_sent = 0
+        self.messages: set[int] = set()
         self.connected = False
         self.token = b""
         self.terminations = 0
@@ -177,8 +189,10 @@ class Application:
                 outgoing.write(self._connection, self._choose.randint(1, 20_000))
                 if outgoing.finished:
                     del self._outgoing[stream_id]
+            self._send_messages()
         for stream_id in list(self._readable):
             self._read(stream_id)
+        self._read_messages()
         return bool(self._readable)
 
     def _open(self) -> None:
@@ -216,6 +230,21 @@ class Application:
                 return
             if self._lazy:
                 return
+
+    def _send_messages(self) -> None:
+        for _ in range(min(MESSAGES_AT_ONCE, self._plan.messages - self._messages_sent)):
+            self._connection.send_datagram(self._plan.message(self._messages_sent, from_client=self._is_client))
+            self._messages_sent += 1
+
+    def _read_messages(self) -> None:
+        """Some may be missing, none may come twice, and each is as it was (RFC 9221 §5)."""
+        while (data := self._connection.receive_datagram()) is not None:
+            number = int.from_bytes(data[:4], "big")
+            if number in self.messages or number >= self._plan.messages:
+                raise Violation(f"message {number} came twice, or was never sent")
+            if data != self._plan.message(number, from_client=not self._is_client):
+                raise Violation(f"message {number} is not what was sent")
+            self.messages.add(number)
 
     def _leave(self, stream_id: int) -> None:
         """Nothing more will be read here."""

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
 from quicmini.config import Config
 from quicmini.connection.connection import Connection
-from quicmini.connection.endpoint import Endpoint, ServerSettings
+from quicmini.connection.endpoint import ClientSettings, Endpoint, ServerSettings
+from quicmini.crypto.tokens import TicketKeys
+from quicmini.tls.context import ServerContext
+from quicmini.tls.replay import ReplayGuard
+from quicmini.wire.packet import VERSION_1, VERSION_2
 from tests.simulator.checks import AmplificationWatch
 from tests.simulator.clock import Clock, LocalClock
 from tests.simulator.host import Host
@@ -27,6 +33,7 @@ PUBLIC = ("nat", 1000)  # where the client seems to be, if there is a NAT
 IDLE_TIMEOUT = 3600.0  # seconds, virtual: at 30 % loss, exponential back-off may well be silent for half an hour
 NOISE_DATAGRAMS = 500  # forged towards each side, on average: noise must end, too
 AHEAD = {"client": 0.0, "server": 31_415.9}  # seconds: no two hosts' clocks show the same
+VERSIONS = {"1": VERSION_1, "2": VERSION_2}
 MISHAP_WITHIN = 1.0  # seconds, at most, until a host stalls, or its clock leaps
 
 
@@ -43,18 +50,22 @@ class TraceLine(NamedTuple):
 class World:
     """client and server, and the ways between them.
 
-    nat: the client's, None without one. amplification: sees what the server receives and sends.
+    settings: the client's. nat: the client's, None without one. amplification: sees what the server receives and sends.
     """
 
-    def __init__(self, scenario: Scenario, server: ServerSettings, trace: list[TraceLine]) -> None:
+    def __init__(
+        self, scenario: Scenario, client: ClientSettings, server: ServerSettings, trace: list[TraceLine]
+    ) -> None:
         self.scenario = scenario
+        self._epoch = client.context.clock()
         self.clock = Clock()
         self.start = self.clock.now
         self.trace = trace
         self.amplification = AmplificationWatch()
-        self._plan = Plan(scenario.seed, scenario.streams, scenario.size, scenario.aborts)
+        self._plan = Plan(scenario.seed, scenario.streams, scenario.size, scenario.aborts, scenario.messages)
+        self.settings = client._replace(context=replace(client.context, clock=self._date))
         self.client = self._host("client", CLIENT, None)
-        self.server = self._host("server", SERVER, server)
+        self.server = self._host("server", SERVER, server._replace(context=self._server_context(server.context)))
         self.nat = self._nat() if scenario.rebindings else None
         self._connect_hosts()
         self._plan_mishaps()
@@ -78,6 +89,15 @@ class World:
     def _choose(self, what: str) -> random.Random:
         return random.Random(f"{self.scenario.seed} {what}")
 
+    def _date(self) -> datetime:
+        """Both sides' calendars, which neither stall nor leap."""
+        return self._epoch + timedelta(seconds=self.seconds)
+
+    def _server_context(self, context: ServerContext) -> ServerContext:
+        """Tickets are of this world alone."""
+        keys = TicketKeys(self._choose("tickets").randbytes)
+        return replace(context, clock=self._date, ticket_keys=keys, replay_guard=ReplayGuard())
+
     def _host(self, name: str, address: Address, settings: ServerSettings | None) -> Host:
         scenario, choose = self.scenario, self._choose(name)
         config = Config(
@@ -87,6 +107,7 @@ class World:
             max_streams_bidi=scenario.max_streams,
             max_streams_uni=scenario.max_streams,
             retry=scenario.retry,
+            versions=tuple(VERSIONS[version] for version in getattr(scenario, f"{name}_versions")),
         )
 
         def attach(connection: Connection) -> Application:
