@@ -43,6 +43,8 @@ class Config:
     initial_rtt: the round-trip time assumed before the first measurement (RFC 9002 §6.2.2).
     cipher_suites, groups: TLS code points in order of preference (RFC 9846 §B.4, §4.2.8).
     session_tickets: how many tickets a server gives each client, to resume its session with (RFC 9846 §4.7.1).
+    early_data: a server lets clients that resume a session send data with their first flight, which saves a round trip.
+        Such data may be a replay (RFC 9001 §9.2): see `Stream.early_data`.
     retry: a server has every client prove its address first: costs a round trip, and keeps floods from forged addresses
         from costing state (RFC 9000 §8.1.2).
     versions: QUIC version numbers in order of preference. A server answers in the first of them that the client offers
@@ -70,6 +72,7 @@ class Config:
     cipher_suites: tuple[int, ...] = (0x1301, 0x1302, 0x1303)
     groups: tuple[int, ...] = (0x001D, 0x0017, 0x0018)
     session_tickets: int = 1
+    early_data: bool = False
     retry: bool = False
     versions: tuple[int, ...] = KNOWN_VERSIONS
     initial_version: int | None = None

@@ -106,6 +106,21 @@ class Connection:
         return self._handshake.result is not None and self._handshake.result.resumed
 
     @property
+    def sends_early_data(self) -> bool:
+        """Client: whether streams can be opened before the handshake is complete, as 0-RTT (RFC 9001 §4.6)."""
+        early = self._core.early
+        return early is not None and early.offered and early.accepted is not False
+
+    @property
+    def early_data_accepted(self) -> bool | None:
+        """Whether the server has taken 0-RTT data; None while that is open, or if none was offered."""
+        return self._core.early.accepted if self._core.early is not None else None
+
+    def came_early(self, stream_id: int) -> bool:
+        """Server: whether some of the stream's data came before the handshake was complete: it may be a replay."""
+        return self._core.early is not None and stream_id in self._core.early.streams
+
+    @property
     def connection_ids(self) -> tuple[bytes, ...]:
         """The Destination Connection IDs by which a peer may address this connection (RFC 9000 §5.1)."""
         own = self._core.local_cids.active

@@ -12,6 +12,7 @@ from quicmini.config import Config
 from quicmini.connection.address_tokens import AddressTokens
 from quicmini.connection.cids import LocalCids, RemoteCids
 from quicmini.connection.datagrams import Datagrams
+from quicmini.connection.early import EarlyData
 from quicmini.connection.ecn import Ecn
 from quicmini.connection.events import Event
 from quicmini.connection.key_update import KeyPhases
@@ -44,6 +45,7 @@ class Core:
     __slots__ = (
         "created",
         "datagrams",
+        "early",
         "ecn",
         "events",
         "idle",
@@ -82,6 +84,7 @@ class Core:
         now: float,
         version: int,
         token: bytes = b"",
+        early: EarlyData | None = None,
         tokens: AddressTokens | None = None,
         retry_source_cid: bytes | None = None,
         address_validated: bool = False,
@@ -96,6 +99,7 @@ class Core:
         self.retry_source_cid = retry_source_cid
         self.initial_cid = retry_source_cid or original_destination_cid
         self.token = token
+        self.early = early
         self.tokens = tokens
         self.streams = StreamManager(
             is_client=is_client,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from quicmini.config import Config
 from quicmini.connection.address_tokens import AddressProof, AddressTokens
 from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, LOCAL_CID_LENGTH, LocalCids
 from quicmini.connection.connection import Connection
 from quicmini.connection.core import Core
+from quicmini.connection.early import EarlyData
+from quicmini.connection.early_data import accept_ticket
 from quicmini.connection.issuer import CidIssuer
+from quicmini.connection.overtaken import Overtaken
 from quicmini.connection.receive import MIN_INITIAL_SIZE
 from quicmini.connection.reset import StatelessResets
 from quicmini.connection.state import Address, Transmit
@@ -38,6 +41,7 @@ from quicmini.wire.transport_parameters import (
     STATELESS_RESET_TOKEN,
     TransportParameters,
     encode_parameter,
+    parse_transport_parameters,
 )
 
 __all__ = ["ClientSettings", "Endpoint", "ServerSettings", "first_version"]
@@ -59,12 +63,14 @@ class ClientSettings(NamedTuple):
 
     token: of a `NewTokenReceived` event of an earlier connection to the same server (RFC 9000 §8.1.3).
     session: of an earlier connection to the same server; one that does not fit is ignored (RFC 9846 §2.2).
+    early_data: send 0-RTT data, if the session allows it: anybody who records it may send it again (RFC 9001 §9.2).
     """
 
     context: ClientContext
     server_name: str | None
     token: bytes = b""
     session: Session | None = None
+    early_data: bool = False
 
 
 class ServerSettings(NamedTuple):
@@ -95,6 +101,7 @@ class Endpoint:
         # Keys are bytes, whose hash a peer cannot predict.
         self._connections: dict[bytes, Connection] = {}
         self._resets = StatelessResets(config.stateless_reset_key or random(_RESET_KEY_LENGTH), random)
+        self._overtaken = Overtaken()
         self.transmits: list[Transmit] = []
         self.dropped: dict[str, int] = {}
         self.accepting = True
@@ -115,6 +122,7 @@ class Endpoint:
             now=now,
             version=first_version(self._config, settings.session),
             token=settings.token,
+            early=_early_data(settings),
         )
 
         def make_tls() -> TlsClient:
@@ -125,6 +133,7 @@ class Endpoint:
                 parameters,
                 self._random,
                 settings.session,
+                early_data=core.early is not None,
                 version=core.version,
             )
             tls.start()
@@ -145,9 +154,10 @@ class Endpoint:
                 connection = self._talking_to(source, datagram)
             if connection is None:
                 connection = self._on_unknown(datagram, source, now)
-                if connection is None:
-                    continue
-            if connection is last:
+                if connection is not None:
+                    routed.append((connection, [datagram, *self._overtaken.take(_destination_cid(datagram), source)]))
+                    last = connection
+            elif connection is last:
                 routed[-1][1].append(datagram)
             else:
                 routed.append((connection, [datagram]))
@@ -176,6 +186,9 @@ class Endpoint:
             except DecodeError:
                 reason = "malformed header"
             else:
+                if self._may_be_early_data(header):
+                    self._overtaken.keep(header.destination_cid, source, datagram)
+                    return None
                 if len(datagram) < MIN_INITIAL_SIZE:
                     reason = "small datagram"
                 elif isinstance(header, UnknownVersion) or (
@@ -195,6 +208,16 @@ class Endpoint:
                 self._answer(reset, source)
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
         return None
+
+    def _may_be_early_data(self, header: object) -> TypeGuard[LongHeader]:
+        """Whether the packet is worth keeping until its Initial comes (RFC 9000 §5.2.2)."""
+        return (
+            isinstance(header, LongHeader)
+            and header.packet_type is PacketType.ZERO_RTT
+            and header.version in self._config.versions
+            and self._server is not None
+            and self._server.context.early_data
+        )
 
     def _accept(self, header: LongHeader, datagram: bytes, source: Address, now: float) -> Connection | None:
         """A connection for a client's first Initial; only a packet that authenticates is worth its state."""
@@ -225,10 +248,19 @@ class Endpoint:
             tokens=self._tokens,
             retry_source_cid=proof.retry_cid,
             address_validated=proof.validated,
+            early=EarlyData() if self._server.context.early_data else None,
         )
         parameters = self._parameters(local_cids.handshake_cid, proof.original_cid, proof.retry_cid)
         answer = partial(server_parameters, core, parameters)
-        make_tls = partial(TlsServer, self._server.context, answer, self._random, version=core.version)
+        make_tls = partial(
+            TlsServer,
+            self._server.context,
+            answer,
+            self._random,
+            ticket_data=self._encoded_limits,
+            accepts_early_data=partial(accept_ticket, core, self._limits),
+            version=core.version,
+        )
         connection = Connection(core, make_tls, sealer, opener)
         issuer.lead_to(connection)
         self._connections[header.destination_cid] = connection
@@ -293,6 +325,17 @@ def _limits(
         active_connection_id_limit=ACTIVE_CONNECTION_ID_LIMIT,
     )
     return limits, limits.encode()
+
+
+def _early_data(settings: ClientSettings) -> EarlyData | None:
+    """What a client that wants to send early data remembers for it; None if it cannot."""
+    session = settings.session
+    if not settings.early_data or session is None or not session.early_data:
+        return None
+    try:
+        return EarlyData(parse_transport_parameters(session.transport_parameters, from_client=False))
+    except TransportError:  # somebody has changed the session
+        return None
 
 
 def first_version(config: Config, session: Session | None) -> int:

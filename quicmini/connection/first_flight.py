@@ -44,4 +44,5 @@ def follow_retry(core: Core, packet: RetryPacket) -> bool:
     space.sealer, space.opener = initial_protection(core.initial_cid, core.version, is_client=True)
     core.versions.protections.clear()
     core.send_again(PacketNumberSpace.INITIAL)
+    core.send_again(PacketNumberSpace.APPLICATION)  # 0-RTT: the server has not kept it
     return True

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from quicmini.connection.core import Core
+from quicmini.connection.early_data import check_ack
 from quicmini.connection.events import NewTokenReceived
 from quicmini.connection.first_flight import MAX_TOKEN_LENGTH
 from quicmini.connection.handshake import Handshake
@@ -30,6 +31,7 @@ from quicmini.wire.frames import (
     PathChallenge,
     PathResponse,
     RetireConnectionId,
+    Stream,
     parse_frame_type,
 )
 from quicmini.wire.packet import PacketType
@@ -63,6 +65,8 @@ class FrameHandlers:
         delay = 0.0
         if space.number is _APPLICATION:
             core.key_phases.check_ack(frame.ranges[0][1])
+            if core.early is not None:
+                check_ack(core.early, frame)
             delay = (frame.ack_delay << core.recovery.ack_delay_exponent) / 1_000_000
         acked, lost = core.recovery.on_ack_received(space.number, frame, delay, now)
         core.ecn.on_ack(space.number, frame, acked, now)
@@ -71,6 +75,17 @@ class FrameHandlers:
                 record[0].on_acked(record)
         if lost:
             core.give_back_lost(lost)
+
+    def early_stream(self, frame: Stream, space: Space, now: float) -> None:
+        """STREAM in a 0-RTT packet: within the remembered limits, and perhaps a replay (RFC 9001 §9.2)."""
+        early = self._core.early
+        if early is not None:
+            early.check_limits(frame.stream_id, frame.offset + len(frame.data), 0x08)
+            if not self._handshake.complete:
+                early.streams.add(frame.stream_id)
+        self.streams.on_stream(frame)
+        if early is not None:
+            early.check_total(self.streams.received, 0x08)
 
     def crypto(self, frame: Crypto, space: Space, now: float) -> None:
         self._handshake.on_crypto(space.number, frame, self._core.now)
@@ -89,6 +104,10 @@ class FrameHandlers:
 
     def retire_connection_id(self, frame: RetireConnectionId, space: Space, now: float) -> None:
         self._core.local_cids.on_retire(frame)
+
+    def early_retirement(self, frame: RetireConnectionId, space: Space, now: float) -> None:
+        """RFC 9000 §12.5: Table 3 allows it in 0-RTT packets, but nothing can have been issued to retire."""
+        raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "an ID was retired in early data", 0x19)
 
     def path_challenge(self, frame: PathChallenge, space: Space, now: float) -> None:
         self._core.path.on_challenge(frame)
@@ -123,6 +142,12 @@ def _for_streams(take: Callable[[StreamManager, Any], None]) -> _Handle:
     return handle
 
 
+# Where a frame means something else in a 0-RTT packet.
+_EARLY_HANDLERS: dict[str, _Handle] = {
+    "STREAM": FrameHandlers.early_stream,
+    "RETIRE_CONNECTION_ID": FrameHandlers.early_retirement,
+}
+
 _HANDLERS: dict[str, _Handle] = {
     "PADDING": FrameHandlers.ignore,
     "PING": FrameHandlers.ignore,
@@ -153,7 +178,10 @@ def _entries(packet_type: PacketType) -> list[_Entry | None]:
     entries: list[_Entry | None] = [None] * 256
     for frame_type, spec in FRAMES.items():
         if packet_type in spec.packets:
-            entries[frame_type] = (spec.parse, _HANDLERS[spec.name], spec.ack_eliciting)
+            handle = _HANDLERS[spec.name]
+            if packet_type is PacketType.ZERO_RTT:
+                handle = _EARLY_HANDLERS.get(spec.name, handle)
+            entries[frame_type] = (spec.parse, handle, spec.ack_eliciting)
     return entries
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from quicmini.connection import early_data
 from quicmini.connection.core import Core
 from quicmini.connection.events import HandshakeCompleted
 from quicmini.connection.keylog import log_secrets
@@ -16,6 +17,7 @@ from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.tls.events import (
     CryptoData,
+    EarlyDataDecided,
     HandshakeComplete,
     KeysReady,
     PeerTransportParameters,
@@ -24,6 +26,7 @@ from quicmini.tls.events import (
 )
 from quicmini.tls.session import Session
 from quicmini.wire.frames import Crypto, HandshakeDone, NewConnectionId, NewToken
+from quicmini.wire.packet import PacketType
 from quicmini.wire.transport_parameters import TransportParameters, parse_transport_parameters
 
 __all__ = ["Handshake", "Tls"]
@@ -35,6 +38,7 @@ _LEVELS = {
     PacketNumberSpace.APPLICATION: EncryptionLevel.ONE_RTT,
 }
 _SPACES = {level: space for space, level in _LEVELS.items()}
+_PACKET_TYPES = {EncryptionLevel.HANDSHAKE: PacketType.HANDSHAKE, EncryptionLevel.ONE_RTT: PacketType.ONE_RTT}
 
 
 class Tls(Protocol):
@@ -71,6 +75,7 @@ class Handshake:
     def begin_again(self, version: int, now: float) -> None:
         """Client: a new first flight, in another version (RFC 9368 §2.1)."""
         begin_again(self._core, version)
+        early_data.refuse(self._core)
         self._tls = self._make_tls()
         self.follow_tls(now)
 
@@ -97,6 +102,8 @@ class Handshake:
                     self._install_keys(event)
                 case PeerTransportParameters(data):
                     self._apply_parameters(data)
+                case EarlyDataDecided(accepted):
+                    early_data.decide(self._core, accepted)
                 case HandshakeComplete():
                     self._on_complete(event, now)
                 case SessionTicket(session):
@@ -106,12 +113,16 @@ class Handshake:
         core = self._core
         if core.keylog is not None:
             log_secrets(core.keylog, keys, self._tls.client_random, is_client=core.is_client)
+        if keys.level is EncryptionLevel.ZERO_RTT:
+            early_data.install_keys(core, keys)
+            return
         space = core.spaces[_SPACES[keys.level]]
         if keys.receive_secret is not None:
             for earlier in core.spaces[: space.number]:
                 earlier.crypto.finish()
         if keys.send_secret is not None:
             space.sealer = Sealer(keys.suite, keys.send_secret, core.version)
+            space.packet_type = _PACKET_TYPES[keys.level]
         if keys.receive_secret is not None:
             space.opener = Opener(keys.suite, keys.receive_secret, core.version)
         if keys.level is EncryptionLevel.HANDSHAKE:
@@ -140,7 +151,7 @@ class Handshake:
             frame = NewConnectionId(1, 0, preferred.connection_id, preferred.stateless_reset_token)
             core.remote_cids.on_new(frame)
         core.datagrams.remote_limit = parameters.max_datagram_frame_size
-        core.streams.set_remote(parameters)
+        early_data.apply_limits(core, parameters)
 
     def _check_cids(self, parameters: TransportParameters) -> None:
         """The connection IDs of the handshake are authenticated after the fact (RFC 9000 §7.3)."""
@@ -167,6 +178,7 @@ class Handshake:
         if not core.is_client:
             # The server confirms at once, and tells the client (RFC 9001 §4.1.2).
             core.streams.control.request(HandshakeDone().encode)
+            early_data.end_reading(core, now)
             if core.tokens is not None:
                 core.streams.control.request(self._new_token_frame)
             self.confirm()

@@ -48,11 +48,12 @@ _RESERVED_LONG = 0x0C
 _RESERVED_SHORT = 0x18
 
 # Bound once: looking up a member of an enumeration costs as much as a small call.
-_APPLICATION, _ONE_RTT = PacketNumberSpace.APPLICATION, PacketType.ONE_RTT
+_APPLICATION, _ONE_RTT, _ZERO_RTT = PacketNumberSpace.APPLICATION, PacketType.ONE_RTT, PacketType.ZERO_RTT
 
 _SPACES = {
     PacketType.INITIAL: PacketNumberSpace.INITIAL,
     PacketType.HANDSHAKE: PacketNumberSpace.HANDSHAKE,
+    PacketType.ZERO_RTT: PacketNumberSpace.APPLICATION,
 }
 
 
@@ -158,19 +159,20 @@ class Receiver:
 
     def _receive_long(self, header: LongHeader, packet: bytes, pn_offset: int, datagram_size: int, now: float) -> None:
         core = self._core
-        number = _SPACES.get(header.packet_type)
-        reason = self._reason_to_drop(header, datagram_size) if number is not None else "0-RTT"
-        if reason or number is None:
+        reason = self._reason_to_drop(header, datagram_size)
+        if reason:
             core.stats.count_dropped(reason)
             return
-        space = core.spaces[number]
-        if space.opener is None:
+        space = core.spaces[_SPACES[header.packet_type]]
+        opener = self._opener(header, space, now)
+        if opener is None:
             if space.discarded:
                 core.stats.count_dropped("keys discarded")
+            elif header.packet_type is _ZERO_RTT and not self._may_still_be_accepted:
+                core.stats.count_dropped("0-RTT")
             else:
                 self._put_aside(packet, now)
             return
-        opener = space.opener if header.version == core.version else initial_opener(core, header.version)
         try:
             first_byte, truncated, pn_length = opener.unmask(packet, pn_offset)
             packet_number = decode_packet_number(space.acks.largest, truncated, 8 * pn_length)
@@ -183,11 +185,29 @@ class Receiver:
             raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "reserved header bits are set")
         self._receive_packet(space, header.packet_type, packet_number, payload, now)
 
+    def _opener(self, header: LongHeader, space: Space, now: float) -> Opener | None:
+        """What opens packets of this kind; None: nothing does, or not yet."""
+        core = self._core
+        if header.packet_type is _ZERO_RTT:
+            early = core.early
+            return early.opener if early is not None and now < early.read_until else None
+        if space.opener is None or header.version == core.version:
+            return space.opener
+        return initial_opener(core, header.version)
+
+    @property
+    def _may_still_be_accepted(self) -> bool:
+        """Early data that came before TLS has decided about it, which it does before there are Handshake keys."""
+        handshake = self._core.spaces[PacketNumberSpace.HANDSHAKE]
+        return self._core.early is not None and handshake.sealer is None and not handshake.discarded
+
     def _reason_to_drop(self, header: LongHeader, datagram_size: int) -> str:
         """Why a packet is not even tried (RFC 9000 §7.2, §14.1, §17.2.2), or an empty string."""
         if self._core.is_client:
             if header.token:
                 return "a server's token"
+            if header.packet_type is _ZERO_RTT:
+                return "0-RTT"
         elif header.packet_type is PacketType.INITIAL and datagram_size < MIN_INITIAL_SIZE:
             return "Initial in a small datagram"
         expected = self._handshake.expected_source_cid

@@ -15,7 +15,7 @@ from quicmini.crypto.protection import Sealer
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace, SentPacket
 from quicmini.wire.builder import PacketBuilder
-from quicmini.wire.packet import encode_long_header, encode_short_header
+from quicmini.wire.packet import PacketType, encode_long_header, encode_short_header
 from quicmini.wire.varint import varint_size
 
 __all__ = ["MAX_BURST", "MAX_TRANSMIT_SIZE", "Sender"]
@@ -47,6 +47,7 @@ _PROBE = _PING + b"\x00"
 
 # Bound once: looking up a member of an enumeration costs as much as a small call.
 _INITIAL, _HANDSHAKE, _APPLICATION = PacketNumberSpace
+_ZERO_RTT, _ONE_RTT = PacketType.ZERO_RTT, PacketType.ONE_RTT
 
 
 class Sender:
@@ -121,8 +122,7 @@ class Sender:
         """ACK first, then what the space has to say, if congestion control or a probe lets it (RFC 9002 §7.5)."""
         core = self._core
         application = space.number is _APPLICATION
-        # A server has 1-RTT keys early, but only a complete handshake tells whom it would be talking to.
-        if application and not self._handshake.complete:
+        if application and not self._may_send_data:
             return
         probing = core.recovery.probes_wanted[space.number] > 0
         if not application and not core.recovery.spaces[space.number].ack_eliciting_count:
@@ -146,6 +146,17 @@ class Sender:
             builder.add(_PROBE)
         if probing and builder.ack_eliciting:
             core.recovery.probes_wanted[space.number] -= 1
+
+    @property
+    def _may_send_data(self) -> bool:
+        """With a complete handshake; before that early data, and a server's answers to it.
+
+        Other servers have 1-RTT keys early, too, but only a complete handshake tells whom they would be talking to.
+        """
+        if self._handshake.complete:
+            return True
+        early = self._core.early
+        return early is not None and (early.offered if self._core.is_client else early.accepted is True)
 
     def _write_data(self, builder: PacketBuilder) -> None:
         """Messages and streams take turns at filling a packet; the other has what room is left."""
@@ -192,7 +203,7 @@ class Sender:
         padding = self._padding(plan[0], size - room)
         last = plan[-1][0]
         datagram = b"".join([self._seal(*entry, padding if entry[0] is last else 0, now) for entry in plan])
-        if core.is_client and last.number is not _INITIAL:
+        if core.is_client and any(space.number is _HANDSHAKE for space, _ in plan):
             # The first Handshake packet ends the use of Initial keys (RFC 9001 §4.9.1).
             core.discard_space(_INITIAL)
         return datagram
@@ -209,7 +220,7 @@ class Sender:
         """Bytes of a packet that are no frames."""
         core = self._core
         rest = len(core.remote_cids.current) + self._pn_length(space) + Sealer.overhead
-        if space.number is _APPLICATION:
+        if space.packet_type is _ONE_RTT:
             return 1 + rest
         token_length = len(core.token) + varint_size(len(core.token)) if space.number is _INITIAL else 0
         return _LONG_HEADER_BASE + token_length + len(core.local_cids.handshake_cid) + rest
@@ -238,12 +249,13 @@ class Sender:
     def _header(self, space: Space, packet_number: int, length: int) -> bytes:
         core = self._core
         destination, pn_length = core.remote_cids.current, self._pn_length(space)
-        if space.number is _APPLICATION:
+        if space.packet_type is _ONE_RTT:
             key_phase = core.key_phases.bit != 0
             return encode_short_header(destination, packet_number, pn_length, key_phase=key_phase)
         source = core.local_cids.handshake_cid
+        version = core.versions.original if space.packet_type is _ZERO_RTT else core.version
         return encode_long_header(
-            space.packet_type, core.version, destination, source, core.token, packet_number, pn_length, length
+            space.packet_type, version, destination, source, core.token, packet_number, pn_length, length
         )
 
     def _on_sent(self, space: Space, packets: list[SentPacket], now: float) -> None:

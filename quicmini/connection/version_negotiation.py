@@ -44,12 +44,14 @@ def version_information(core: Core) -> bytes:
 def can_read(core: Core, header: LongHeader) -> bool:
     """Whether packets of this version are for this connection.
 
-    All but Initials have the negotiated version. A client's Initials may have the original one until it has heard of
-    another, and a client has to expect every version that it has offered (RFC 9369 §4.1).
+    All but Initials and 0-RTT packets have the negotiated version. A client's Initials may have the original one until
+    it has heard of another, and a client has to expect every version that it has offered (RFC 9369 §4.1).
     """
+    versions = core.versions
+    if header.packet_type is PacketType.ZERO_RTT:
+        return header.version == versions.original
     if header.version == core.version:
         return True
-    versions = core.versions
     unsure = core.is_client and not versions.settled and header.version in versions.available
     return header.packet_type is PacketType.INITIAL and (unsure or header.version == versions.original)
 

@@ -121,6 +121,15 @@ class StreamContext:
             for stream in starved:
                 self.wake(stream)
 
+    def start_over(self, limit: int) -> None:
+        """Nothing counts as sent any more; the streams take their turns anew."""
+        self.credit.limit, self.credit.used = limit, 0
+        self._blocked_at = -1
+        self._starved.clear()
+        for stream in self.ready:
+            stream.queued = False
+        self.ready.clear()
+
     def wake(self, stream: Sender) -> None:
         """The stream has something to send."""
         if not stream.queued and not self._closed:

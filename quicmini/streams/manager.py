@@ -55,6 +55,10 @@ class StreamManager:
         """The peer's limits: before them nothing can be opened or sent. Called again, limits only grow."""
         self._table.set_remote(params)
 
+    def start_over(self, params: TransportParameters) -> None:
+        """The peer has taken nothing of what was sent: it all goes again, under these limits (RFC 9001 §4.6.2)."""
+        self._table.start_over(params)
+
     # The application.
 
     def open(self, unidirectional: bool) -> int | None:
@@ -96,6 +100,11 @@ class StreamManager:
     def all_acknowledged(self) -> bool:
         """Whether the peer has everything that was written and not reset, the ends of streams included."""
         return not self._context.unacknowledged
+
+    @property
+    def received(self) -> int:
+        """Bytes that the peer has sent, as connection flow control counts them (RFC 9000 §4.1)."""
+        return self._context.window.received
 
     @property
     def retransmitted_bytes(self) -> int:

@@ -56,6 +56,7 @@ class SendStream:
         "_fin_due",
         "_id",
         "_outstanding",
+        "_parked",
         "_refused",
         "_stop_code",
         "_stop_told",
@@ -78,6 +79,7 @@ class SendStream:
         self._fin_due = False  # … which must be sent, for the first time or again
         self._fin_acked = False
         self._outstanding = False  # counted in context.unacknowledged
+        self._parked = False  # beyond the limit of streams, which was higher when the stream was opened
         self._refused = False  # the last write found the buffer full
         self._blocked_at = -1  # the limit that STREAM_DATA_BLOCKED has told
         self._error_code: int | None = None  # of this side's RESET_STREAM
@@ -186,6 +188,29 @@ class SendStream:
             if self.buffer.has_data:
                 self._context.wake(self)
 
+    def start_over(self, limit: int, *, parked: bool) -> None:
+        """Send everything from the beginning, under this limit; parked: not before `unpark`."""
+        self.limit = limit
+        self._blocked_at = -1
+        self.buffer.rewind()
+        if self.state in _OPEN:
+            self.state = _READY
+            self._fin_due = self._fin
+        self._parked = self.queued = parked  # whoever counts as queued is not woken
+        self._wake_if_due()
+
+    def unpark(self) -> None:
+        """The peer allows the stream, which it did not after `start_over`."""
+        if self._parked:
+            self._parked = self.queued = False
+            self._wake_if_due()
+
+    def _wake_if_due(self) -> None:
+        if self.state is SendState.RESET_SENT:
+            self._context.control.request(self.reset_stream_frame, self._on_reset_acked)
+        elif self.buffer.has_data or self._fin_due:
+            self._context.wake(self)
+
     def on_acked(self, record: Record) -> None:
         if self._error_code is not None:
             return
@@ -255,8 +280,10 @@ class SendStream:
         self._settle()
         self._context.control.request(self.reset_stream_frame, self._on_reset_acked)
 
-    def reset_stream_frame(self) -> bytes:
+    def reset_stream_frame(self) -> bytes | None:
         """RESET_STREAM; its final size is what the stream took of the flow control credit (RFC 9000 §4.5)."""
+        if self._parked:
+            return None
         return ResetStream(self.stream_id, self._error_code or 0, self.buffer.sent).encode()
 
     def _on_reset_acked(self) -> None:

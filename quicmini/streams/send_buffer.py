@@ -147,6 +147,16 @@ class SendBuffer:
             self.lost = RangeSet()
         self.lost.add(start, stop)
 
+    def rewind(self) -> None:
+        """Nothing of it was sent; nothing may have been acknowledged, either."""
+        self.lost = self._acked = None
+        self._position = 0
+        if self._chunks:
+            self.sent = self.start
+            self._current = self._chunks[self._freed]
+        else:
+            self.start = self.sent = self.end = 0  # it was cleared
+
     def clear(self) -> None:
         """Forget all data, as if it were acknowledged; what was not sent counts as never written."""
         self.end = self.start = self.sent

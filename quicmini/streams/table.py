@@ -5,7 +5,7 @@ from __future__ import annotations
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.streams.context import StreamContext
 from quicmini.streams.events import StreamFinished, StreamOpened, StreamsAvailable
-from quicmini.streams.limits import LocalStreams, PeerStreams, StreamCount
+from quicmini.streams.limits import LocalStreams, PeerStreams, StreamCount, is_unidirectional
 from quicmini.streams.recv import RecvStream
 from quicmini.streams.send import SendStream
 from quicmini.wire.transport_parameters import TransportParameters
@@ -51,17 +51,34 @@ class StreamTable:
 
     def set_remote(self, params: TransportParameters) -> None:
         """The limits that the peer's transport parameters grant; where they are not higher than before, nothing."""
+        self._set_credits(params)
+        for stream_id, stream in self._sending.items():
+            stream.on_max_stream_data(self._credits[stream_id & 3])
+        self.context.raise_credit(params.initial_max_data)
+        self.raise_stream_limit(params.initial_max_streams_bidi, unidirectional=False)
+        self.raise_stream_limit(params.initial_max_streams_uni, unidirectional=True)
+
+    def start_over(self, params: TransportParameters) -> None:
+        """As if nothing had been sent, and these were the first limits: they may be lower than those before.
+
+        A stream beyond the new limit of streams waits until the peer raises it.
+        """
+        self._set_credits(params)
+        self.context.start_over(params.initial_max_data)
+        self._own[False].limit, self._own[True].limit = params.initial_max_streams_bidi, params.initial_max_streams_uni
+        for stream_id, stream in self._sending.items():
+            stream.start_over(self._credits[stream_id & 3], parked=not self._is_allowed(stream_id))
+
+    def _is_allowed(self, stream_id: int) -> bool:
+        return stream_id >> 2 < self._own[is_unidirectional(stream_id)].limit
+
+    def _set_credits(self, params: TransportParameters) -> None:
         bidi, uni = self._own[False].type, self._own[True].type
         self._credits = {
             bidi: params.initial_max_stream_data_bidi_remote,
             uni: params.initial_max_stream_data_uni,
             bidi ^ 1: params.initial_max_stream_data_bidi_local,
         }
-        for stream_id, stream in self._sending.items():
-            stream.on_max_stream_data(self._credits[stream_id & 3])
-        self.context.raise_credit(params.initial_max_data)
-        self.raise_stream_limit(params.initial_max_streams_bidi, unidirectional=False)
-        self.raise_stream_limit(params.initial_max_streams_uni, unidirectional=True)
 
     def open(self, unidirectional: bool) -> int | None:
         """A new stream of this side; None at the peer's limit."""
@@ -75,8 +92,14 @@ class StreamTable:
 
     def raise_stream_limit(self, limit: int, *, unidirectional: bool) -> None:
         """The peer allows `limit` streams in all (RFC 9000 §4.6)."""
-        if self._own[unidirectional].raise_limit(limit):
+        streams = self._own[unidirectional]
+        before = streams.limit
+        if streams.raise_limit(limit):
             self.context.events.append(StreamsAvailable(unidirectional))
+        if before < streams.opened:  # some have waited since `start_over`
+            for number in range(before, min(streams.limit, streams.opened)):
+                if (stream := self._sending.get(4 * number + streams.type)) is not None:
+                    stream.unpark()
 
     def on_streams_blocked(self, *, unidirectional: bool) -> None:
         """The peer wants to open a stream: announce those that have finished (RFC 9000 §19.14)."""

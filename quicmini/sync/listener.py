@@ -57,6 +57,7 @@ def listen(
         credential=load_credential(certfile, keyfile),
         ticket_keys=TicketKeys(os.urandom),
         session_tickets=config.session_tickets,
+        early_data=config.early_data,
         client_trust_store=load_trust_store(client_cafile) if client_cafile is not None else None,
         clock=lambda: datetime.now(UTC),
     )

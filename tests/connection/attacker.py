@@ -6,7 +6,7 @@ from quicmini.connection.connection import Connection
 from quicmini.connection.core import Core
 from quicmini.crypto.protection import Sealer
 from quicmini.recovery.sent import PacketNumberSpace, SentPacket
-from quicmini.wire.packet import encode_long_header, encode_short_header
+from quicmini.wire.packet import PacketType, encode_long_header, encode_short_header
 
 __all__ = ["core_of", "forge"]
 
@@ -43,7 +43,7 @@ def forge(
         # Its acknowledgment is expected; nothing happens if it does not come.
         core.recovery.on_packet_sent(space, SentPacket(number, core.now, 0, False, False, []), core.now)
     destination = core.remote_cids.current
-    if space is PacketNumberSpace.APPLICATION:
+    if own.packet_type is PacketType.ONE_RTT:
         phase = core.key_phases.bit != 0 if key_phase is None else key_phase
         header = encode_short_header(destination, number, 4, spin=spin, key_phase=phase)
     else:

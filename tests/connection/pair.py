@@ -11,8 +11,10 @@ from quicmini.connection.connection import Connection
 from quicmini.connection.endpoint import ClientSettings, Endpoint, ServerSettings
 from quicmini.connection.events import Event
 from quicmini.connection.state import Address, Transmit
+from quicmini.crypto.tokens import TicketKeys
 from quicmini.tls.certificates import load_credential, load_trust_store
 from quicmini.tls.context import ClientContext, ServerContext
+from quicmini.tls.session import Session
 from tests.certificates import CertificateFiles
 
 __all__ = ["CLIENT", "SERVER", "Pair", "counting_random", "split"]
@@ -55,6 +57,9 @@ class Pair:
         server_alpn: tuple[str, ...] = ("test",),
         verify: bool = True,
         token: bytes = b"",
+        session: Session | None = None,
+        early_data: bool = False,
+        server_context: ServerContext | None = None,
     ) -> None:
         self.now = 0.0
         self.drop: Callable[[bool, bytes], bool] = lambda to_server, datagram: False
@@ -63,11 +68,15 @@ class Pair:
         self._ecn = {True: 0, False: 0}
         self.sent: list[tuple[bool, bytes]] = []  # (to the server?, datagram)
         client_config, server_config = client_config or Config(), server_config or Config()
-        server = ServerContext(
+        self.server_context = server_context or ServerContext(
             alpn_protocols=server_alpn,
             credential=load_credential(files.certfile, files.keyfile),
             cipher_suites=server_config.cipher_suites,
             groups=server_config.groups,
+            ticket_keys=TicketKeys(counting_random("tickets")),
+            session_tickets=server_config.session_tickets,
+            early_data=server_config.early_data,
+            clock=lambda: datetime.now(UTC),
         )
         client = ClientContext(
             alpn_protocols=client_alpn,
@@ -76,9 +85,10 @@ class Pair:
             cipher_suites=client_config.cipher_suites,
             groups=client_config.groups,
         )
-        self.server_endpoint = Endpoint(server_config, random=counting_random("server"), server=ServerSettings(server))
+        server = ServerSettings(self.server_context)
+        self.server_endpoint = Endpoint(server_config, random=counting_random("server"), server=server)
         self.client_endpoint = Endpoint(client_config, random=counting_random("client"))
-        settings = ClientSettings(client, server_name, token)
+        settings = ClientSettings(client, server_name, token, session, early_data)
         self.client = self.client_endpoint.connect(SERVER, settings, self.now)
         self._server: Connection | None = None
 
