@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quicmini.connection.frame_handlers import DISPATCH
+from quicmini.connection.connection import Connection
 from quicmini.errors import TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.wire.frames import (
@@ -32,9 +32,9 @@ from quicmini.wire.frames import (
     StreamDataBlocked,
     StreamsBlocked,
 )
-from quicmini.wire.packet import PacketType
 from tests.certificates import CertificateFiles
 from tests.connection.duel import Duel
+from tests.connection.test_early_data import Early, forge_early
 
 INITIAL, HANDSHAKE, APPLICATION = PacketNumberSpace
 
@@ -70,13 +70,12 @@ MORE: list[tuple[Frame, str]] = [
     (StreamsBlocked(1, False), "__01"),
 ]
 SPACES = {"I": INITIAL, "H": HANDSHAKE, "1": APPLICATION}
-TYPES = {"I": PacketType.INITIAL, "H": PacketType.HANDSHAKE, "0": PacketType.ZERO_RTT, "1": PacketType.ONE_RTT}
 
 Cells = list[tuple[Frame, str, bool]]
 
 
 def cells(table: list[tuple[Frame, str]]) -> Cells:
-    return [(frame, packet, packet in packets) for frame, packets in table for packet in TYPES]
+    return [(frame, packet, packet in packets) for frame, packets in table for packet in "IH01"]
 
 
 def test_the_grid_has_84_cells() -> None:
@@ -96,18 +95,27 @@ def test_more_frames(server_files: CertificateFiles, frame: Frame, packet: str, 
 
 def _check(files: CertificateFiles, frame: Frame, packet: str, *, allowed: bool) -> None:
     """The packet is read by a connection, which refuses it for just this reason, or does not."""
-    assert (DISPATCH[TYPES[packet]][frame.encode()[0]] is not None) == allowed
-    if packet not in SPACES:
-        return
-    space = SPACES[packet]
-    duel = Duel(files, victim_is_server=False, space=space)
-    duel.deliver([duel.forge(frame, bytes(4), space=space)])
-    error = duel.victim.error
+    victim = _early_victim(files, frame) if packet == "0" else _victim(files, frame, SPACES[packet])
+    error = victim.error
     refused = error is not None and "wrong type of packet" in error.reason
     assert refused == (not allowed)
     if error is not None and refused:
         assert (error.error_code, error.frame_type) == (TransportErrorCode.PROTOCOL_VIOLATION, frame.encode()[0])
-    assert duel.dropped == {}
+    assert victim.stats().packets_dropped == {}
+
+
+def _victim(files: CertificateFiles, frame: Frame, space: PacketNumberSpace) -> Connection:
+    """A client that has read the packet."""
+    duel = Duel(files, victim_is_server=False, space=space)
+    duel.deliver([duel.forge(frame, bytes(4), space=space)])
+    return duel.victim
+
+
+def _early_victim(files: CertificateFiles, frame: Frame) -> Connection:
+    """A server that has read the 0-RTT packet."""
+    pair = Early(files).pair()
+    pair.to_server([*pair.from_client(), forge_early(pair, frame.encode() + bytes(4))])
+    return pair.server
 
 
 def test_the_grid_knows_every_frame_type() -> None:
