@@ -38,6 +38,7 @@ def connect(
     certfile: str | None = None,
     keyfile: str | None = None,
     session: Session | None = None,
+    early_data: bool = False,
     open_timeout: float | None = 10,
     close_timeout: float | None = 10,
     config: Config = _DEFAULTS,
@@ -49,7 +50,10 @@ def connect(
     certificates, by default the system's. verify: False trusts every certificate, for tests only. certfile, keyfile:
     PEM files with this side's certificate chain and its key (None: in `certfile` as well), for servers that ask for
     one. session: `Connection.session` of an earlier connection to this server, which spares both sides the
-    certificates; one that does not fit is ignored, and the handshake is a full one.
+    certificates; one that does not fit is ignored, and the handshake is a full one. early_data: return at once if the
+    session allows to send data with the first flight (0-RTT). Whoever records such data can have it delivered a second
+    time, so that it must do no harm twice (RFC 9001 §9.2); `Connection.handshake` waits for the rest, and tells what
+    else is raised here. If the server does not take it, it is sent again by itself.
     open_timeout: seconds for all of it but name resolution; the addresses of the host are tried in order, and share
     them. close_timeout: seconds that `Connection.close` may wait for what was written to arrive.
 
@@ -67,7 +71,7 @@ def connect(
         load_credential(certfile, keyfile) if certfile is not None else None,
     )
     host, port = address
-    settings = ClientSettings(context, server_hostname or host, session=session)
+    settings = ClientSettings(context, server_hostname or host, session=session, early_data=early_data)
     infos = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     deadline = Deadline(open_timeout)
     failure: OSError | None = None
@@ -104,7 +108,7 @@ def _context(
 
 
 def _open(family: int, remote: Address, settings: ClientSettings, config: Config, deadline: Deadline) -> Driver:
-    """A connection to one address, its handshake complete."""
+    """A connection to one address, its handshake complete unless early data may be sent before."""
     udp = UdpSocket.connect(family, remote)
     try:
         endpoint = Endpoint(config, random=os.urandom)
@@ -120,14 +124,14 @@ def _open(family: int, remote: Address, settings: ClientSettings, config: Config
         raise
     try:
         with driver.lock:
-            driver.flush()
+            if core.sends_early_data:
+                driver.hold()
+            else:
+                driver.flush()
         loop.start()  # while the server is busy with the first flight
         with driver.lock:
-            while not driver.established:
-                driver.check()
-                if driver.network_error is not None:
-                    raise driver.network_error
-                driver.wait_changed("the handshake", deadline)
+            if not core.sends_early_data:
+                driver.wait_established(deadline)
     except ConnectionClosed:
         raise  # the loop answers late packets for a while
     except BaseException:

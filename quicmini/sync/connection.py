@@ -23,7 +23,9 @@ _FAILED = 1
 
 
 class Connection:
-    """A QUIC connection whose handshake is complete: from `connect`, or from `Listener.accept`.
+    """A QUIC connection: from `connect`, or from `Listener.accept`.
+
+    Its handshake is complete, unless there is early data: then `handshake` waits until it is.
 
     Any thread may use it. One that is not closed lives on, unused, until its idle timeout. Once it is over, every call
     that needs it raises a `ConnectionClosed`: `ConnectionClosedOK` if it was closed with error code 0, otherwise an
@@ -89,6 +91,22 @@ class Connection:
     def session_resumed(self) -> bool:
         """Whether this connection continues an earlier one: no certificate was shown anew (RFC 9846 §2.2)."""
         return self._driver.core.session_resumed
+
+    @property
+    def early_data_accepted(self) -> bool | None:
+        """Whether the server has taken what was sent as early data; if not, it was sent again after the handshake.
+
+        None while that is not known, and where there was no such offer (RFC 9001 §4.6.2).
+        """
+        return self._driver.core.early_data_accepted
+
+    def handshake(self, timeout: float | None = None) -> None:
+        """Wait until the handshake is complete: the peer is who it should be, and nothing is a replay any more.
+
+        TimeoutError after `timeout` seconds; raises what `connect` would have raised, if it fails.
+        """
+        with self._driver.lock:
+            self._driver.wait_established(Deadline(timeout))
 
     def stats(self) -> ConnectionStats:
         """Counters and the state of loss recovery, as of now."""

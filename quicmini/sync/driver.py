@@ -47,7 +47,7 @@ _PAUSE = 0.01
 class ConnectionObserver(Protocol):
     """Who is told about the milestones of a connection (a listener); with the connection's lock held."""
 
-    def established(self, driver: Driver) -> None: ...
+    def ready(self, driver: Driver) -> None: ...
     def terminated(self, driver: Driver) -> None: ...
 
 
@@ -62,10 +62,11 @@ class StreamObserver(Protocol):
 class Driver:
     """One connection as the threads of this process share it.
 
-    established: the handshake is complete. incoming: IDs of the peer's streams that nobody has accepted yet.
-    changed: the handshake is done, streams may be opened, everything was acknowledged: things that few threads wait
-    for. arrived: `incoming`, or what `stream_observer` has collected instead, has grown. message: a datagram has come
-    (RFC 9221). on_token: called with each token that the server gives, with the lock held.
+    established: the handshake is complete. ready: it is, or there is early data to be read before. incoming: IDs of
+    the peer's streams that nobody has accepted yet. changed: the handshake is done, streams may be opened, everything
+    was acknowledged: things that few threads wait for. arrived: `incoming`, or what `stream_observer` has collected
+    instead, has grown. message: a datagram has come (RFC 9221). on_token: called with each token that the server
+    gives, with the lock held.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Driver:
         "message",
         "network_error",
         "on_token",
+        "ready",
         "stream_observer",
         "timers",
     )
@@ -98,6 +100,7 @@ class Driver:
         self.arrived = threading.Condition(self.lock)
         self.message = threading.Condition(self.lock)
         self.established = False
+        self.ready = False
         self.finished = False
         self.incoming: deque[int] = deque()
         self.stream_observer: StreamObserver | None = None
@@ -124,6 +127,8 @@ class Driver:
         error = self.error
         if error is not None:
             raise error.fresh()
+        if self.network_error is not None and not self.established:
+            raise type(self.network_error)(*self.network_error.args)
 
     def written(self, size: int) -> None:
         """A stream has taken `size` bytes: send them, or let a little wait for what may follow.
@@ -136,6 +141,11 @@ class Driver:
             self.loop.schedule(self, monotonic() + HOLD_TIME)
         else:
             self.flush()
+
+    def hold(self) -> None:
+        """Let the first flight wait for early data to go with it: until the first write or wait, or HOLD_TIME."""
+        self._held = 1
+        self.loop.schedule(self, monotonic() + HOLD_TIME)
 
     def flush(self) -> None:
         """Send what may be sent, tell the threads what has happened, set the timer."""
@@ -186,6 +196,12 @@ class Driver:
                 self.core.close(error_code, reason, now=monotonic())
                 self.flush()
                 self.loop.leave()
+
+    def wait_established(self, deadline: Deadline) -> None:
+        """Wait until the handshake is complete; TimeoutError at the deadline, or why there will be none."""
+        while not self.established:
+            self.check()
+            self.wait_changed("the handshake", deadline)
 
     def wait_changed(self, what: str, deadline: Deadline) -> None:
         """Wait until something may have changed; TimeoutError, naming `what`, at the deadline."""
@@ -302,15 +318,20 @@ class Driver:
         with self.lock:
             if self.network_error is None and not self.core.stats().packets_received:
                 self.network_error = error
-                self._notify(self.changed)
+                self._notify_all()
 
     # What the core reports
 
     def _established(self, event: Event) -> None:
         self.established = True
         self._notify(self.changed)
-        if self._observer is not None:
-            self._observer.established(self)
+        self._get_ready()
+
+    def _get_ready(self) -> None:
+        if not self.ready:
+            self.ready = True
+            if self._observer is not None:
+                self._observer.ready(self)
 
     def _token_received(self, event: NewTokenReceived) -> None:
         if self.on_token is not None:
@@ -320,6 +341,7 @@ class Driver:
         if self.stream_observer is None:
             self.incoming.append(event.stream_id)
             self._notify(self.arrived)
+        self._get_ready()
 
     def _readable(self, event: StreamReadable) -> None:
         self._notify(self._readers.get(event.stream_id))
@@ -340,10 +362,14 @@ class Driver:
 
     def _message(self, event: Event) -> None:
         self._notify(self.message)
+        self._get_ready()
 
-    def _terminated(self, event: Event) -> None:
+    def _notify_all(self) -> None:
         for condition in (self.changed, self.arrived, self.message, *self._readers.values(), *self._writers.values()):
             self._notify(condition)
+
+    def _terminated(self, event: Event) -> None:
+        self._notify_all()
         if self._observer is not None:
             self._observer.terminated(self)
 

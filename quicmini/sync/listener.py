@@ -101,7 +101,10 @@ class Listener:
 
     def accept(self, timeout: float | None = None) -> Connection:
         """The next connection whose handshake is complete. Blocks; TimeoutError after `timeout` seconds, OSError
-        (EBADF) once the listener is closed. At most `Config.max_pending` connections wait here, more are refused."""
+        (EBADF) once the listener is closed. At most `Config.max_pending` connections wait here, more are refused.
+
+        With `Config.early_data` a connection comes as soon as it has early data: `Stream.early_data` tells which
+        streams may be replays, `Connection.handshake` waits until none is."""
         with self._lock:
             if not self._complete:
                 deadline = Deadline(timeout)
@@ -147,7 +150,7 @@ class Listener:
             self._count_pending(1)
         return Driver(core, self._loop, self)
 
-    def established(self, driver: Driver) -> None:
+    def ready(self, driver: Driver) -> None:
         with self._lock:
             if not self._closed:
                 self._complete.append(driver)
@@ -155,7 +158,7 @@ class Listener:
 
     def terminated(self, driver: Driver) -> None:
         """A connection that never got ready makes room; one that did is still handed out: it may have been served."""
-        if not driver.established:
+        if not driver.ready:
             with self._lock:
                 self._count_pending(-1)
 

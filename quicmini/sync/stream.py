@@ -65,6 +65,12 @@ class Stream:
             self.reset()
         self.close()
 
+    @property
+    def early_data(self) -> bool:
+        """Server: whether some of what the client sent here came before the handshake was complete. It may be a replay
+        of an earlier connection's data, unless `Connection.handshake` has returned since (RFC 9001 §9.2)."""
+        return self._driver.core.came_early(self.stream_id)
+
     def settimeout(self, timeout: float | None) -> None:
         """Seconds that each call may block; None: for ever; 0: not at all (TimeoutError if it would have to)."""
         Deadline(timeout)  # ValueError if negative

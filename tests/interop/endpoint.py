@@ -65,13 +65,26 @@ class Client:
     def resumption(self) -> None:
         """The first file over one connection, the others over another that continues its session."""
         first, *others = self._environment.requests
-        with self._connect() as connection:
-            self._fetch(connection, first)
-            session = connection.session
-        with self._connect(session) as connection:
+        with self._connect(self._session(first)) as connection:
             self._fetch_all(connection, others)
 
-    def _connect(self, session: Session | None = None) -> Connection:
+    def zerortt(self) -> None:
+        """The same, and the requests of the second connection go with its first flight."""
+        first, *others = self._environment.requests
+        with self._connect(self._session(first), early_data=True) as connection:
+            streams = [connection.open_stream() for _ in others]
+            for stream, request in zip(streams, others, strict=True):
+                stream.sendall(request_line(request), end_stream=True)
+            for stream, request in zip(streams, others, strict=True):
+                self._save(stream, request)
+
+    def _session(self, request: Request) -> Session | None:
+        """Fetch a file over a connection of its own; what it leaves."""
+        with self._connect() as connection:
+            self._fetch(connection, request)
+            return connection.session
+
+    def _connect(self, session: Session | None = None, *, early_data: bool = False) -> Connection:
         environment = self._environment
         first = environment.requests[0]
         return connect(
@@ -80,6 +93,7 @@ class Client:
             cafile=environment.authority_file,
             verify=environment.authority_file is not None,
             session=session,
+            early_data=early_data,
             open_timeout=_OPEN_TIMEOUT,
             config=self._config,
         )
@@ -108,6 +122,7 @@ CLIENT_CASES: dict[str, Callable[[Client], None]] = {
     "ecn": Client.transfer,
     "retry": Client.transfer,
     "resumption": Client.resumption,
+    "zerortt": Client.zerortt,
     "v2": Client.transfer,
     "keyupdate": Client.keyupdate,
 }
@@ -154,7 +169,9 @@ class Server:
             print(f"{stream}: {error}", file=sys.stderr)
 
 
-SERVER_CASES = frozenset({"handshake", "transfer", "chacha20", "multiconnect", "ecn", "retry", "resumption", "v2"})
+SERVER_CASES = frozenset(
+    {"handshake", "transfer", "chacha20", "multiconnect", "ecn", "retry", "resumption", "v2", "zerortt"}
+)
 
 
 def _read_request(stream: Stream) -> bytes:
@@ -169,6 +186,7 @@ def _config(environment: Environment) -> Config:
     config = Config(
         keylog=KeyLog(environment.key_log) if environment.key_log else None,
         retry=environment.test_case == "retry",
+        early_data=environment.test_case == "zerortt",
     )
     if environment.test_case == "v2":  # both sides prefer version 2; the client begins with 1 (RFC 9369 §4)
         config = replace(config, versions=(VERSION_2, VERSION_1), initial_version=VERSION_1)
