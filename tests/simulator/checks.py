@@ -101,19 +101,21 @@ class FlightWatch:
         self._probes = PROBES * self._max_datagram_size
 
     def before_sending(self) -> None:
-        self._before = self._connection.stats().bytes_in_flight
+        self._before = self._connection.bytes_in_flight
 
     def after_sending(self) -> None:
+        probes, self._probes = self._probes, 0
+        if 0 <= self._connection.bytes_in_flight <= self._before:
+            return  # nothing was sent that counts
         stats = self._connection.stats()
         if stats.bytes_in_flight < 0:
             raise Violation(f"bytes in flight: {stats.bytes_in_flight}")
         excess = stats.bytes_in_flight - max(self._before, stats.congestion_window)
-        if excess > (self._probes if self._connection._handshake.confirmed else PROBES * self._max_datagram_size):
+        if excess > (probes if self._connection._handshake.confirmed else PROBES * self._max_datagram_size):
             raise Violation(
                 f"bytes in flight grew from {self._before} to {stats.bytes_in_flight}, "
-                f"beyond the congestion window of {stats.congestion_window}, with {self._probes} for probes"
+                f"beyond the congestion window of {stats.congestion_window}, with {probes} for probes"
             )
-        self._probes = 0
 
 
 def _genuine_headers(datagram: Datagram) -> Iterator[LongHeader]:

@@ -66,9 +66,8 @@ class Link:
     def transmit(self) -> None:
         """Send all that may go now."""
         self._flight.before_sending()
-        while transmits := self.connection.datagrams_to_send(self.host.clock.now):
-            for transmit in transmits:
-                self.host.send(transmit)
+        for transmit in self.connection.datagrams_to_send(self.host.clock.now):
+            self.host.send(transmit)
         self._flight.after_sending()
 
     def _handle_events(self) -> None:

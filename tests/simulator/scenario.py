@@ -106,7 +106,7 @@ class Scenario:
             stall=round(choose.choice((0.0, 0.0, 0.0, choose.uniform(0, 5))), 3),
             leap=round(choose.choice((0.0, 0.0, 0.0, choose.uniform(0, 5))), 3),
             key_updates=choose.choice((0, 0, 3, 10)),
-            every=round(choose.uniform(0.01, 1), 3),
+            every=round(choose.uniform(0.05, 1), 3),
             retry=choose.random() < 0.3,
             again=choose.choice((0, 0, 0, 1)),
             mark=sometimes(choose.uniform(0, 0.1)),

@@ -102,7 +102,7 @@ class _Run:
         if scenario.vanish:
             self._end([client], None)
             return self._result(client, scenario.vanish)
-        over = world.clock.run(lambda: self._transferred() or self._token_expired(client), scenario.cut or TIME_LIMIT)
+        over = world.clock.run(self._transferred, scenario.cut or TIME_LIMIT)
         if not over and not scenario.cut:
             raise Violation("the transfers did not end")
         seconds = world.clock.now - started
@@ -167,7 +167,7 @@ class _Run:
         self._turns = turns
         client, server = next(iter(self._world.client.links.values()), None), self._server_link()
         if client is not None and self._token_expired(client):
-            return False
+            return True
         if client is None or client.connection.error is not None:
             raise Violation("the client's connection is gone")
         if server is None:

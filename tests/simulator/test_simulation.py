@@ -47,13 +47,13 @@ def test_thirty_percent_in_bursts_of_three(simulate: Simulate, family: str) -> N
     assert troubles > 50
 
 
-@pytest.mark.parametrize("seed", range(1000, 1100))
+@pytest.mark.parametrize("seed", range(1000, 1030))
 def test_thirty_percent_loss(simulate: Simulate, seed: int) -> None:
     result = simulate(Scenario(seed, loss=0.3))
     assert sum(side.packets_lost for side in both(result)) > 0
 
 
-@pytest.mark.parametrize("seed", range(2000, 2030))
+@pytest.mark.parametrize("seed", range(2000, 2010))
 def test_every_fault_at_once(simulate: Simulate, seed: int) -> None:
     worst = Scenario(
         seed,
@@ -146,7 +146,7 @@ def test_garbage_costs_nothing(simulate: Simulate, seed: int) -> None:
         assert side.retransmitted_bytes == 0
 
 
-@pytest.mark.parametrize("seed", range(4000, 4050))
+@pytest.mark.parametrize("seed", range(4000, 4030))
 def test_closed_at_any_time(simulate: Simulate, seed: int) -> None:
     """RFC 9000 §10.2: in the handshake, in a transfer, with faults: both sides end, and know why."""
     scenario = Scenario.drawn(seed)

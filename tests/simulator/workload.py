@@ -52,6 +52,10 @@ class Plan:
     def _contents(self) -> dict[tuple[int, bool], bytes]:
         return {}
 
+    @functools.cached_property
+    def _aborts(self) -> dict[tuple[str, int, bool], int | None]:
+        return {}
+
     def content(self, stream_id: int, *, from_client: bool) -> bytes:
         """What one side sends on a stream."""
         known = self._contents.get((stream_id, from_client))
@@ -68,8 +72,13 @@ class Plan:
 
     def aborted_at(self, who: str, stream_id: int, *, from_client: bool) -> int | None:
         """After how many bytes the "sender" or the "receiver" gives a direction up; None: it does not."""
-        choose = random.Random(f"{self.seed} {stream_id} {from_client} {who}")
-        return choose.randint(0, self.size) if choose.random() < self.aborts else None
+        if not self.aborts:
+            return None
+        key = who, stream_id, from_client
+        if key not in self._aborts:
+            choose = random.Random(f"{self.seed} {stream_id} {from_client} {who}")
+            self._aborts[key] = choose.randint(0, self.size) if choose.random() < self.aborts else None
+        return self._aborts[key]
 
 
 MAX_MESSAGE = 1000  # bytes
