@@ -72,6 +72,12 @@ def test_e02_more_than_max_data(server_files: CertificateFiles, duel: Duel) -> N
     assert duel.hit(Stream(duel.peers_bidi + 8, 0, b"x")) == Code.FLOW_CONTROL_ERROR
 
 
+def test_e02_a_reset_beyond_max_data(duel: Duel) -> None:
+    """RFC 9000 §4.5: its final size counts as data does."""
+    assert duel.hit(Stream(duel.peers_bidi, Config().max_stream_data - 1, b"x")) is None
+    assert duel.hit(ResetStream(duel.peers_bidi + 4, 0, Config().max_stream_data)) == Code.FLOW_CONTROL_ERROR
+
+
 def test_e03_more_than_max_stream_data(duel: Duel) -> None:
     """RFC 9000 §4.1, §19.10."""
     window = Config().max_stream_data
@@ -79,19 +85,20 @@ def test_e03_more_than_max_stream_data(duel: Duel) -> None:
     assert duel.hit(Stream(duel.peers_bidi, window, b"x")) == Code.FLOW_CONTROL_ERROR
 
 
-@pytest.mark.parametrize("change", ["another FIN", "another reset", "a reset after a FIN", "a FIN after a reset"])
-def test_e04_the_final_size_changes(duel: Duel, change: str) -> None:
+SIZES: dict[str, tuple[Frame, Frame]] = {
+    "another FIN": (Stream(0, 6, b"", True), Stream(0, 5, b"", True)),
+    "another reset": (ResetStream(0, 0, 5), ResetStream(0, 0, 6)),
+    "a reset after a FIN": (Stream(0, 5, b"", True), ResetStream(0, 0, 6)),
+    "a FIN after a reset": (ResetStream(0, 0, 6), Stream(0, 5, b"", True)),
+    "a FIN before data": (Stream(0, 5, b"12345"), Stream(0, 7, b"1", True)),
+    "a reset before data": (Stream(0, 5, b"12345"), ResetStream(0, 0, 9)),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), SIZES.values(), ids=SIZES.keys())
+def test_e04_the_final_size_changes(server_files: CertificateFiles, first: Frame, second: Frame) -> None:
     """RFC 9000 §4.5."""
-    stream_id = duel.peers_bidi
-    early_fin, late_fin = Stream(stream_id, 5, b"", True), Stream(stream_id, 6, b"", True)
-    early_reset, late_reset = ResetStream(stream_id, 0, 5), ResetStream(stream_id, 0, 6)
-    pairs: dict[str, tuple[Frame, Frame]] = {
-        "another FIN": (late_fin, early_fin),
-        "another reset": (early_reset, late_reset),
-        "a reset after a FIN": (early_fin, late_reset),
-        "a FIN after a reset": (late_reset, early_fin),
-    }
-    first, second = pairs[change]
+    duel = Duel(server_files, victim_is_server=True)
     assert duel.hit(first) is None
     assert duel.hit(first) is None
     assert duel.hit(second) == Code.FINAL_SIZE_ERROR
@@ -114,6 +121,16 @@ def test_e07_max_streams_above_2_60(duel: Duel, frame_type: int) -> None:
 def test_e08_a_stream_beyond_the_limit(duel: Duel, make: Callable[[int], Frame]) -> None:
     """RFC 9000 §4.6, §19.11."""
     beyond = duel.peers_uni + 4 * Config().max_streams_uni
+    assert duel.hit(make(beyond - 4)) is None
+    assert duel.hit(make(beyond)) == Code.STREAM_LIMIT_ERROR
+
+
+@pytest.mark.parametrize(
+    "make", [lambda n: StopSending(n, 0), lambda n: MaxStreamData(n, 9), lambda n: StreamDataBlocked(n, 0)]
+)
+def test_e08_other_frames_for_a_stream_beyond_the_limit(duel: Duel, make: Callable[[int], Frame]) -> None:
+    """RFC 9000 §4.6: whichever frame names it, for either of its directions."""
+    beyond = duel.peers_bidi + 4 * Config().max_streams_bidi
     assert duel.hit(make(beyond - 4)) is None
     assert duel.hit(make(beyond)) == Code.STREAM_LIMIT_ERROR
 
