@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 
+from quicmini.connection.connection import Connection
 from quicmini.connection.state import ConnectionState
 from quicmini.errors import TransportError
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.wire import frames
-from quicmini.wire.frames import Frame
+from quicmini.wire.frames import FRAMES, Frame
+from quicmini.wire.packet import PacketType
 from quicmini.wire.varint import MAX_VARINT
 from tests.certificates import CertificateFiles
 from tests.connection.duel import Duel
+from tests.connection.pair import Pair
+from tests.connection.test_early_data import Early, forge_early
 
 INITIAL, HANDSHAKE, APPLICATION = PacketNumberSpace
 
@@ -25,25 +30,39 @@ NUMBERS = (0, 1, 2, 3, 4, 5, 7, 63, 64, 100, 127, 128, 508, 511, 512, 1000, 16_3
 HUGE = (2**60, MAX_VARINT - 1, MAX_VARINT)
 PACKETS = 40
 
+LEVELS = [
+    (APPLICATION, PacketType.ONE_RTT),
+    (HANDSHAKE, PacketType.HANDSHAKE),
+    (APPLICATION, PacketType.ONE_RTT),
+    (INITIAL, PacketType.INITIAL),
+]
+
 
 class Noise:
-    """Frames drawn from a seed: most of them with small numbers, so that some of them are good."""
+    """Frames drawn from a seed. Most of them are good by themselves, so that there is something to be wrong later."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, victim_is_server: bool, packet_type: PacketType) -> None:
         self.rng = random.Random(seed)
+        self.victim_is_server = victim_is_server
+        self.packet_type = packet_type
+        peers, own = (0, 1) if victim_is_server else (1, 0)
+        # What the victim may receive on, and send on: the peer's streams, and two that it has opened itself.
+        self.receiving = (peers, peers + 4, peers + 8, peers + 2, peers + 6, own)
+        self.sending = (peers, peers + 4, peers + 8, own, own + 2)
 
     def number(self) -> int:
         return self.rng.choice(HUGE if self.rng.random() < 0.03 else NUMBERS[: self.rng.choice((6, 12, len(NUMBERS)))])
 
-    def octets(self, most: int = 300) -> bytes:
-        return self.rng.randbytes(self.rng.choice((0, 1, 2, 8, 16, 20, most)))
+    def octets(self) -> bytes:
+        """All alike: what overlaps must not contradict itself, if not on purpose."""
+        return (b"y" if self.odd() else b"x") * self.rng.choice((0, 1, 2, 8, 16, 20, 300))
 
     def flag(self) -> bool:
         return self.rng.random() < 0.5
 
     def ack(self) -> Frame:
         ranges: list[tuple[int, int]] = []
-        largest = self.rng.choice((0, 1, 2, 5, 10, 20, 40))
+        largest = 1000 if self.odd() else 0
         while largest >= 0 and len(ranges) < self.rng.randint(1, 5):
             smallest = max(0, largest - self.rng.randint(0, 4))
             ranges.append((smallest, largest))
@@ -52,42 +71,50 @@ class Noise:
         return frames.Ack(tuple(ranges), self.number(), ecn)
 
     def new_connection_id(self) -> Frame:
-        number = self.rng.randint(0, 12)
-        cid = bytes([number]) * self.rng.choice((1, 8, 8, 8, 20))
-        return frames.NewConnectionId(number, self.rng.randint(0, number), cid, bytes([number]) * 16)
+        number = self.rng.randint(5, 12)
+        retire_prior_to = self.rng.randint(0, number) if self.odd() else max(0, number - 2)
+        return frames.NewConnectionId(number, retire_prior_to, bytes([number]) * 8, bytes([number]) * 16)
+
+    def odd(self) -> bool:
+        """Whether to break a rule that would end most connections at once."""
+        return self.rng.random() < 0.02
+
+    def stream_id(self, good: tuple[int, ...]) -> int:
+        return self.number() if self.odd() else self.rng.choice(good)
 
     def frame(self) -> Frame:
-        n, rng = self.number, self.rng
-        # A stream that somebody has, more often than not; the lowest bits say whose it is.
-        stream_id = rng.choice((0, 1, 2, 3, 4, 5, 8, 12, n(), n()))
-        makers: list[Callable[[], Frame]] = [
-            lambda: frames.Padding(rng.randint(1, 20)),
-            lambda: frames.Ping(),
-            self.ack,
-            lambda: frames.ResetStream(stream_id, n(), n()),
-            lambda: frames.StopSending(stream_id, n()),
-            lambda: frames.Crypto(n(), self.octets()),
-            lambda: frames.NewToken(self.octets() + b"x"),
-            lambda: frames.Stream(stream_id, n(), self.octets(), self.flag()),
-            lambda: frames.Stream(stream_id, 0, self.octets(), self.flag()),
-            lambda: frames.MaxData(n()),
-            lambda: frames.MaxStreamData(stream_id, n()),
-            lambda: frames.MaxStreams(n(), self.flag()),
-            lambda: frames.DataBlocked(n()),
-            lambda: frames.StreamDataBlocked(stream_id, n()),
-            lambda: frames.StreamsBlocked(n(), self.flag()),
-            self.new_connection_id,
-            lambda: frames.RetireConnectionId(rng.randint(0, 6)),
-            lambda: frames.PathChallenge(rng.randbytes(8)),
-            lambda: frames.PathResponse(rng.randbytes(8)),
-            lambda: frames.ConnectionClose(n(), rng.choice((None, n())), rng.choice(("", "over", "ü" * 50))),
-            lambda: frames.HandshakeDone(),
-            lambda: frames.Datagram(self.octets()),
-        ]
-        # Those that end it in most cases come seldom: there is more to see before.
-        rare = (5, 18, 19)
-        weights = [0.1 if index in rare else 1.0 for index in range(len(makers))]
-        return rng.choices(makers, weights)[0]()
+        """A frame that may stand in such a packet, and that this peer may send; with exceptions."""
+        while True:
+            frame = self.rng.choice(self.makers)(self)
+            spec = FRAMES[frame.encode()[0]]
+            servers = spec.name in ("HANDSHAKE_DONE", "NEW_TOKEN")
+            if self.odd() or (self.packet_type in spec.packets and not (servers and self.victim_is_server)):
+                return frame
+
+    makers: ClassVar[list[Callable[[Noise], Frame]]] = [
+        lambda self: frames.Padding(self.rng.randint(1, 20)),
+        lambda self: frames.Ping(),
+        lambda self: self.ack(),
+        lambda self: frames.ResetStream(self.stream_id(self.receiving), self.number(), self.number()),
+        lambda self: frames.StopSending(self.stream_id(self.sending), self.number()),
+        lambda self: frames.Crypto(self.number(), self.octets() if self.odd() else b""),
+        lambda self: frames.NewToken(self.octets() + b"x"),
+        lambda self: frames.Stream(self.stream_id(self.receiving), self.number(), self.octets(), self.odd()),
+        lambda self: frames.Stream(self.stream_id(self.receiving), 0, self.octets(), self.odd()),
+        lambda self: frames.MaxData(self.number()),
+        lambda self: frames.MaxStreamData(self.stream_id(self.sending), self.number()),
+        lambda self: frames.MaxStreams(self.number(), self.flag()),
+        lambda self: frames.DataBlocked(self.number()),
+        lambda self: frames.StreamDataBlocked(self.stream_id(self.receiving), self.number()),
+        lambda self: frames.StreamsBlocked(self.number(), self.flag()),
+        lambda self: self.new_connection_id(),
+        lambda self: frames.RetireConnectionId(self.rng.randint(0, 6) if self.odd() else 1),
+        lambda self: frames.PathChallenge(self.rng.randbytes(8)),
+        lambda self: frames.PathResponse(self.rng.randbytes(8)) if self.odd() else frames.Ping(),
+        lambda self: frames.ConnectionClose(self.number(), None, "over") if self.odd() else frames.Ping(),
+        lambda self: frames.HandshakeDone(),
+        lambda self: frames.Datagram(self.octets()),
+    ]
 
     def payload(self) -> bytes:
         """A packet's frames; now and then something is cut off, or a byte is another."""
@@ -103,8 +130,8 @@ class Noise:
 @pytest.mark.parametrize("victim_is_server", [True, False], ids=["server", "client"])
 @pytest.mark.parametrize("seed", range(60))
 def test_noise_of_a_peer(server_files: CertificateFiles, seed: int, victim_is_server: bool) -> None:
-    noise = Noise(seed)
-    space = noise.rng.choice((INITIAL, HANDSHAKE, APPLICATION, APPLICATION, APPLICATION))
+    space, packet_type = LEVELS[seed % len(LEVELS)]
+    noise = Noise(seed, victim_is_server=victim_is_server, packet_type=packet_type)
     duel = Duel(server_files, victim_is_server=victim_is_server, space=space)
     if space is APPLICATION:
         for unidirectional in (False, True):
@@ -120,20 +147,37 @@ def test_noise_of_a_peer(server_files: CertificateFiles, seed: int, victim_is_se
             pass
         if duel.victim.error is not None:
             break
-    _falls_silent(duel)
+    _comes_to_an_end(duel.victim, duel.pair)
 
 
-def _falls_silent(duel: Duel) -> None:
-    """Left alone, the victim comes to an end: its error is of the kinds that there are."""
+@pytest.mark.parametrize("seed", range(30))
+def test_noise_in_early_data(server_files: CertificateFiles, seed: int) -> None:
+    """0-RTT packets, before and behind the handshake."""
+    noise = Noise(seed, victim_is_server=True, packet_type=PacketType.ZERO_RTT)
+    pair = Early(server_files).pair()
+    flight = pair.from_client()
+    packets = [forge_early(pair, noise.payload() + bytes(4)) for _ in range(PACKETS)]
+    split = noise.rng.randrange(PACKETS)
+    pair.to_server([*packets[:split], *flight])
+    for packet in packets[split:]:
+        pair.to_server([packet])
+        pair.from_server()
+        if pair.server.error is not None:
+            break
+    _comes_to_an_end(pair.server, pair)
+
+
+def _comes_to_an_end(victim: Connection, pair: Pair) -> None:
+    """Left alone, the victim falls silent: its error is of the kinds that there are."""
     for _ in range(2000):
-        duel.answers()
-        timeout = duel.victim.next_timeout()
+        victim.datagrams_to_send(pair.now)
+        timeout = victim.next_timeout()
         if timeout is None:
             break
-        duel.pair.now = max(duel.pair.now, timeout)
-        duel.victim.handle_timeout(duel.pair.now)
-    error = duel.victim.error
+        pair.now = max(pair.now, timeout)
+        victim.handle_timeout(pair.now)
+    error = victim.error
     assert error is not None
-    assert duel.victim.state is ConnectionState.TERMINATED
+    assert victim.state is ConnectionState.TERMINATED
     if isinstance(error, TransportError) and not error.remote:
         assert error.reason
