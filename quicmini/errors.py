@@ -3,6 +3,7 @@
 QuicError > ConnectionClosed > ConnectionClosedOK, ApplicationError, TransportError > HandshakeError;
             IdleTimeoutError, StatelessResetError, VersionNegotiationError
 QuicError > StreamReset, StreamStopped
+QuicError > MigrationError
 DecodeError  bytes that are no packet: the caller drops them (never seen by an application)
 """
 
@@ -17,6 +18,7 @@ __all__ = [
     "DecodeError",
     "HandshakeError",
     "IdleTimeoutError",
+    "MigrationError",
     "QuicError",
     "StatelessResetError",
     "StreamReset",
@@ -175,6 +177,10 @@ class VersionNegotiationError(ConnectionClosed):
 
     def _sentence(self, error_code: int, reason: str, remote: bool) -> str:
         return reason or "the server speaks none of the QUIC versions that were offered"
+
+
+class MigrationError(QuicError, OSError):
+    """The connection cannot move to another address; it goes on where it is (RFC 9000 §9)."""
 
 
 class StreamReset(QuicError, ConnectionResetError):

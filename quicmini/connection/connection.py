@@ -11,6 +11,7 @@ from collections.abc import Callable
 from quicmini.connection.core import Core
 from quicmini.connection.events import ConnectionTerminated, Event
 from quicmini.connection.handshake import Handshake, Tls
+from quicmini.connection.migration import Migration
 from quicmini.connection.receive import Receiver
 from quicmini.connection.send import Sender
 from quicmini.connection.state import Address, ConnectionState, ConnectionStats, Transmit
@@ -41,6 +42,7 @@ class Connection:
         "_core",
         "_events",
         "_handshake",
+        "_migration",
         "_receiver",
         "_sender",
         "_stream_events",
@@ -54,8 +56,9 @@ class Connection:
         self._handshake = Handshake(core, make_tls)
         initial = core.spaces[PacketNumberSpace.INITIAL]
         initial.sealer, initial.opener = sealer, opener
-        self._receiver = Receiver(core, self._handshake)
-        self._sender = Sender(core, self._handshake)
+        self._migration = Migration(core, self._handshake)
+        self._receiver = Receiver(core, self._handshake, self._migration)
+        self._sender = Sender(core, self._handshake, self._migration)
         self._termination_told = False
 
     def start(self, now: float) -> None:
@@ -71,6 +74,11 @@ class Connection:
     @property
     def remote_address(self) -> Address:
         return self._core.path.remote
+
+    @property
+    def remote_addresses(self) -> list[Address]:
+        """Everywhere that the peer may send from: one address for each path that is known."""
+        return self._migration.remote_addresses
 
     @property
     def state(self) -> ConnectionState:
@@ -147,10 +155,15 @@ class Connection:
 
     # Datagrams and time
 
-    def receive_datagrams(self, datagrams: list[bytes], source: Address, now: float, ecn: int = 0) -> None:
-        """Take in what arrived from `source`, all with the same ECN field in its IP header. Nothing in it raises."""
+    def receive_datagrams(
+        self, datagrams: list[bytes], source: Address, now: float, ecn: int = 0, local: object = None
+    ) -> None:
+        """Take in what arrived from `source`, all with the same ECN field in its IP header. Nothing in it raises.
+
+        local: the socket it came to, as `migrate` has called it; None: the first one.
+        """
         self._core.now = now
-        self._receiver.receive_datagrams(datagrams, source, now, ecn)
+        self._receiver.receive_datagrams(datagrams, source, now, ecn, local)
 
     def datagrams_to_send(self, now: float) -> list[Transmit]:
         """All that may be sent now; empty if there is nothing, or if congestion control, pacing or §8.1 forbid it."""
@@ -173,8 +186,9 @@ class Connection:
         if not lifecycle.alive:
             return lifecycle.deadline
         earliest = core.recovery.timer()
-        due = self._sender.blocked_until, core.spaces[_APPLICATION].acks.deadline, core.key_phases.deadline
-        for deadline in due:
+        # An ACK that may not be sent (RFC 9000 §8.1) waits for a datagram, not for a time.
+        ack = None if core.recovery.at_amplification_limit else core.spaces[_APPLICATION].acks.deadline
+        for deadline in (ack, self._sender.blocked_until, core.key_phases.deadline, self._migration.deadline):
             if deadline is not None and (earliest is None or deadline < earliest):
                 earliest = deadline
         if earliest is None or core.idle.soonest < earliest:
@@ -199,6 +213,7 @@ class Connection:
             # Nothing is sent: whoever might listen has long given up as well (RFC 9000 §10.1).
             core.terminate(IdleTimeoutError(0, reason))
             return
+        self._migration.on_timer(now)
         keep_alive = core.idle.keep_alive_deadline()
         if keep_alive is not None and now >= keep_alive and self._handshake.confirmed:
             core.streams.control.request(_ping_frame)
@@ -220,6 +235,29 @@ class Connection:
                 for record in records:
                     record[0].on_lost(record)
                 count -= application
+
+    # Paths
+
+    def migrate(self, local: object, now: float, remote: Address | None = None) -> None:
+        """Client: move to another of this side's sockets, if the server can be reached from there (RFC 9000 §9.2).
+
+        local: how datagrams name the socket, in `Transmit.local` and to `receive_datagrams`. remote: another address of
+        the server, one of `preferred_addresses`. The event `PathChanged` says that it has moved, `PathFailed` that it
+        could not. Raises MigrationError if the peer does not want it, or has no connection ID left for it.
+        """
+        self._raise_if_over()
+        self._migration.start(local, remote, now)
+
+    @property
+    def preferred_addresses(self) -> list[tuple[str, int]]:
+        """Where a server would rather be reached, as (host, port): IPv4 first, each if there is one (RFC 9000 §9.6)."""
+        parameters = self._core.peer_parameters
+        preferred = parameters.preferred_address if parameters is not None else None
+        return preferred.addresses if preferred is not None else []
+
+    def renew_connection_ids(self) -> None:
+        """Have the peer retire all IDs that it has for this side, and use new ones (RFC 9000 §5.1.2)."""
+        self._core.local_cids.rotate()
 
     # Streams
 

@@ -26,6 +26,7 @@ from quicmini.errors import ConnectionClosed
 from quicmini.recovery.loss import Recovery
 from quicmini.recovery.sent import PacketNumberSpace, SentPacket
 from quicmini.streams.manager import StreamManager
+from quicmini.tls.groups import Random
 from quicmini.wire.transport_parameters import TransportParameters
 
 __all__ = ["Core"]
@@ -39,11 +40,13 @@ class Core:
     original_destination_cid: what the client's first Initial was sent to; initial_cid: the same, or what a Retry packet
     replaced it by, which retry_source_cid is then too. token: what a client's Initials carry. tokens: where a server
     gets its own from. peer_parameters: what the peer has announced, once it is known. now: the time of the last call
-    from outside.
+    from outside. path: the one in use. datagram_size: the largest datagram, in bytes, for a path of which nothing is
+    known.
     """
 
     __slots__ = (
         "created",
+        "datagram_size",
         "datagrams",
         "early",
         "ecn",
@@ -59,6 +62,7 @@ class Core:
         "original_destination_cid",
         "path",
         "peer_parameters",
+        "random",
         "recovery",
         "remote_cids",
         "retry_source_cid",
@@ -83,6 +87,7 @@ class Core:
         parameters: TransportParameters,
         now: float,
         version: int,
+        random: Random,
         token: bytes = b"",
         early: EarlyData | None = None,
         tokens: AddressTokens | None = None,
@@ -111,9 +116,9 @@ class Core:
         local_cids.control = self.streams.control
         self.remote_cids = RemoteCids(remote_cid, self.streams.control)
         # A client chose the server's address itself (RFC 9000 §8.1).
-        self.path = Path(
-            remote, config.max_datagram_size, self.streams.control, validated=is_client or address_validated
-        )
+        self.path = Path(remote, config.max_datagram_size, validated=is_client or address_validated)
+        self.datagram_size = config.max_datagram_size
+        self.random = random
         self.spaces = [Space(number, parameters.max_ack_delay / 1000) for number in _SPACES]
         self.recovery = Recovery(config.max_datagram_size, config.initial_rtt, is_client=is_client)
         self.key_phases = KeyPhases(self.spaces[PacketNumberSpace.APPLICATION], self.recovery)

@@ -120,6 +120,7 @@ class Endpoint:
             remote_cid=original_cid,
             parameters=self._limits,
             now=now,
+            random=self._random,
             version=first_version(self._config, settings.session),
             token=settings.token,
             early=_early_data(settings),
@@ -173,7 +174,9 @@ class Endpoint:
     def _talking_to(self, source: Address, datagram: bytes) -> Connection | None:
         """A client's connection with this server: a stateless reset's own ID is random (RFC 9000 §10.3.1)."""
         for connection in self._connections.values():
-            if connection.remote_address == source and (datagram[0] < 0x80 or connection.is_stateless_reset(datagram)):
+            if source in connection.remote_addresses and (
+                datagram[0] < 0x80 or connection.is_stateless_reset(datagram)
+            ):
                 return connection
         return None
 
@@ -244,6 +247,7 @@ class Endpoint:
             remote_cid=header.source_cid,
             parameters=self._limits,
             now=now,
+            random=self._random,
             version=header.version,
             tokens=self._tokens,
             retry_source_cid=proof.retry_cid,

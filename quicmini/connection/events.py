@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from quicmini.connection.state import Address
 from quicmini.errors import ConnectionClosed
 from quicmini.streams.events import (
     StreamFinished,
@@ -19,6 +20,9 @@ __all__ = [
     "Event",
     "HandshakeCompleted",
     "NewTokenReceived",
+    "PathChanged",
+    "PathClosed",
+    "PathFailed",
     "StreamFinished",
     "StreamOpened",
     "StreamReadable",
@@ -44,6 +48,27 @@ class DatagramReceived(NamedTuple):
     """A message came in a DATAGRAM frame, and there was none before that waits to be read (RFC 9221)."""
 
 
+class PathChanged(NamedTuple):
+    """Packets take another path from now on (RFC 9000 §9). local: this side's socket, as in `Connection.migrate`."""
+
+    local: object
+    remote: Address
+
+
+class PathFailed(NamedTuple):
+    """The server did not answer on the path to which `Connection.migrate` was to lead (RFC 9000 §8.2.4)."""
+
+    local: object
+    remote: Address
+
+
+class PathClosed(NamedTuple):
+    """Nothing will be sent or expected on a path any more."""
+
+    local: object
+    remote: Address
+
+
 class ConnectionTerminated(NamedTuple):
     """The connection is over for the application; posted once, when closing or draining begins."""
 
@@ -55,6 +80,9 @@ Event = (
     | NewTokenReceived
     | ConnectionTerminated
     | DatagramReceived
+    | PathChanged
+    | PathFailed
+    | PathClosed
     | StreamOpened
     | StreamReadable
     | StreamWritable

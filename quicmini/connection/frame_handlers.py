@@ -14,6 +14,7 @@ from quicmini.connection.events import NewTokenReceived
 from quicmini.connection.first_flight import MAX_TOKEN_LENGTH
 from quicmini.connection.handshake import Handshake
 from quicmini.connection.lifecycle import error_of
+from quicmini.connection.migration import Migration
 from quicmini.connection.spaces import Space
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
@@ -36,7 +37,7 @@ from quicmini.wire.frames import (
 )
 from quicmini.wire.packet import PacketType
 
-__all__ = ["DISPATCH", "MAX_TOKENS", "FrameHandlers", "refuse_frame"]
+__all__ = ["DISPATCH", "MAX_TOKENS", "ON_OTHER_PATH", "FrameHandlers", "refuse_frame"]
 
 # NEW_TOKEN frames of one connection that are passed on; RFC 9000 §8.1.3 lets a server send any number of them.
 MAX_TOKENS = 8
@@ -47,13 +48,18 @@ _APPLICATION = PacketNumberSpace.APPLICATION
 
 
 class FrameHandlers:
-    """Hands each frame to its owner. Every handler takes the frame, its packet number space and the time."""
+    """Hands each frame to its owner. Every handler takes the frame, its packet number space and the time.
 
-    __slots__ = ("_core", "_handshake", "_tokens_taken", "streams")
+    non_probing: set by each frame that does more than probe a path, in packets of ON_OTHER_PATH (RFC 9000 §9.1).
+    """
 
-    def __init__(self, core: Core, handshake: Handshake) -> None:
+    __slots__ = ("_core", "_handshake", "_migration", "_tokens_taken", "non_probing", "streams")
+
+    def __init__(self, core: Core, handshake: Handshake, migration: Migration) -> None:
         self._core = core
         self._handshake = handshake
+        self._migration = migration
+        self.non_probing = False
         self._tokens_taken = 0
         self.streams = core.streams
 
@@ -110,11 +116,10 @@ class FrameHandlers:
         raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "an ID was retired in early data", 0x19)
 
     def path_challenge(self, frame: PathChallenge, space: Space, now: float) -> None:
-        self._core.path.on_challenge(frame)
+        self._migration.on_challenge(frame)
 
     def path_response(self, frame: PathResponse, space: Space, now: float) -> None:
-        """RFC 9000 §19.18: this side has sent no challenge, so there is nothing it can answer."""
-        raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "an answer to no PATH_CHALLENGE", 0x1B)
+        self._migration.on_response(frame, now)
 
     def connection_close(self, frame: ConnectionClose, space: Space, now: float) -> None:
         self._core.drain(error_of(frame), self._core.now)
@@ -185,10 +190,32 @@ def _entries(packet_type: PacketType) -> list[_Entry | None]:
     return entries
 
 
-DISPATCH = {
+def _noted(handle: _Handle) -> _Handle:
+    def note(handlers: FrameHandlers, frame: Any, space: Space, now: float) -> None:
+        handlers.non_probing = True
+        handle(handlers, frame, space, now)
+
+    return note
+
+
+def _noting_entries() -> list[_Entry | None]:
+    """Those of 1-RTT packets; whatever is no probing frame is noted. All others are spared that work."""
+    entries = _entries(PacketType.ONE_RTT)
+    for frame_type, spec in FRAMES.items():
+        entry = entries[frame_type]
+        if entry is not None and not spec.probing:
+            entries[frame_type] = (entry[0], _noted(entry[1]), entry[2])
+    return entries
+
+
+# Instead of a packet type: a 1-RTT packet that has not come on the path in use.
+ON_OTHER_PATH = "on another path"
+
+DISPATCH: dict[PacketType | str, list[_Entry | None]] = {
     packet_type: _entries(packet_type)
     for packet_type in (PacketType.INITIAL, PacketType.ZERO_RTT, PacketType.HANDSHAKE, PacketType.ONE_RTT)
 }
+DISPATCH[ON_OTHER_PATH] = _noting_entries()
 
 
 def refuse_frame(payload: bytes, pos: int) -> TransportError:

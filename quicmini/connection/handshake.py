@@ -142,12 +142,12 @@ class Handshake:
         core.recovery.max_ack_delay = parameters.max_ack_delay / 1000
         core.recovery.ack_delay_exponent = parameters.ack_delay_exponent
         if parameters.max_udp_payload_size < core.path.max_datagram_size:
-            core.path.max_datagram_size = parameters.max_udp_payload_size
+            core.path.max_datagram_size = core.datagram_size = parameters.max_udp_payload_size
             core.recovery.set_max_datagram_size(parameters.max_udp_payload_size)
         if parameters.stateless_reset_token is not None:
             core.remote_cids.set_reset_token(parameters.stateless_reset_token)
         if (preferred := parameters.preferred_address) is not None:
-            # This client stays where it is, but the ID is one of the server's, and has number 1 (RFC 9000 §5.1.1).
+            # Wherever the client will be, the ID is one of the server's, and has number 1 (RFC 9000 §5.1.1).
             frame = NewConnectionId(1, 0, preferred.connection_id, preferred.stateless_reset_token)
             core.remote_cids.on_new(frame)
         core.datagrams.remote_limit = parameters.max_datagram_frame_size
@@ -179,9 +179,13 @@ class Handshake:
             # The server confirms at once, and tells the client (RFC 9001 §4.1.2).
             core.streams.control.request(HandshakeDone().encode)
             early_data.end_reading(core, now)
-            if core.tokens is not None:
-                core.streams.control.request(self._new_token_frame)
+            self.offer_token()
             self.confirm()
+
+    def offer_token(self) -> None:
+        """Server: a token for the client's present address (RFC 9000 §8.1.3)."""
+        if self._core.tokens is not None:
+            self._core.streams.control.request(self._new_token_frame)
 
     def _new_token_frame(self) -> bytes | None:
         """Proves the client's address when it comes back (RFC 9000 §8.1.3)."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from quicmini.connection.cids import LOCAL_CID_LENGTH
 from quicmini.connection.core import Core
 from quicmini.connection.first_flight import follow_retry
-from quicmini.connection.frame_handlers import DISPATCH, FrameHandlers, refuse_frame
+from quicmini.connection.frame_handlers import DISPATCH, ON_OTHER_PATH, FrameHandlers, refuse_frame
 from quicmini.connection.handshake import Handshake
 from quicmini.connection.key_update import KEY_PHASE
+from quicmini.connection.migration import Migration
 from quicmini.connection.spaces import Space
 from quicmini.connection.state import Address
 from quicmini.connection.version_negotiation import adopt_version, can_read, initial_opener
@@ -60,34 +61,39 @@ _SPACES = {
 class Receiver:
     """Everything that happens to a datagram on its way in."""
 
-    __slots__ = ("_core", "_ecn", "_handlers", "_handshake", "_undecryptable")
+    __slots__ = ("_core", "_ecn", "_handlers", "_handshake", "_migration", "_undecryptable")
 
-    def __init__(self, core: Core, handshake: Handshake) -> None:
+    def __init__(self, core: Core, handshake: Handshake, migration: Migration) -> None:
         self._core = core
         self._handshake = handshake
-        self._handlers = FrameHandlers(core, handshake)
+        self._migration = migration
+        self._handlers = FrameHandlers(core, handshake, migration)
         self._ecn = 0  # of the datagrams that are being read
         self._undecryptable: list[tuple[bytes, float, int]] = []  # when they came, and with which mark
 
-    def receive_datagrams(self, datagrams: list[bytes], source: Address, now: float, ecn: int) -> None:
+    def receive_datagrams(self, datagrams: list[bytes], source: Address, now: float, ecn: int, local: object) -> None:
         """Process all that has arrived before anything is decided about answers."""
         core = self._core
         if not core.lifecycle.alive:
             for _ in datagrams:
                 core.lifecycle.on_datagram(now)
             return
-        if source != core.path.remote and (core.is_client or not self._handshake.confirmed):
-            # RFC 9000 §9: a server does not move, and a client not before the handshake is confirmed. What comes from
-            # elsewhere must neither validate this address nor add to what may be sent to it (§8.1).
-            core.stats.count_dropped("unknown address")
-            return
         self._ecn = ecn
+        path = core.path
+        elsewhere = source != path.remote or local != path.local
         size = sum(map(len, datagrams))
-        core.path.bytes_received += size
         core.stats.bytes_received += size
         packets_before = core.stats.packets_received
         try:
-            self._receive_all(datagrams, now)
+            if elsewhere:
+                for datagram in datagrams:
+                    self._receive_elsewhere(datagram, source, local, now)
+            else:
+                path.bytes_received += size
+                self._migration.arrival = path
+                if not path.validated:
+                    self._migration.on_unvalidated()
+                self._receive_all(datagrams, now)
             if self._undecryptable:
                 self._try_again()
             if core.stats.packets_received > packets_before:
@@ -103,6 +109,23 @@ class Receiver:
                     self._receive_coalesced(datagram, now)
         if short:
             self._receive_short(short, now)
+
+    def _receive_elsewhere(self, datagram: bytes, source: Address, local: object, now: float) -> None:
+        """Not from where the peer is known to be. What does not authenticate, and what is part of the handshake, must
+        neither validate an address nor add to what may be sent to it (RFC 9000 §8.1, §9)."""
+        core, handlers, migration = self._core, self._handlers, self._migration
+        path = migration.path_of(source, local, datagram[1:_SHORT_PN_OFFSET])
+        if path is None or not datagram or datagram[0] >= 0x80:
+            core.stats.count_dropped("unknown address")
+            return
+        acks = core.spaces[_APPLICATION].acks
+        largest, packets_before = acks.largest, core.stats.packets_received
+        migration.arrival = path
+        handlers.non_probing = False
+        self._receive_short([datagram], now, ON_OTHER_PATH)
+        if core.stats.packets_received > packets_before:
+            moves = handlers.non_probing and acks.largest > largest
+            migration.on_packet(path, len(datagram), moves=moves, now=now)
 
     def _try_again(self) -> None:
         """Packets that came before their keys: those whose keys are still missing are put aside once more.
@@ -248,7 +271,7 @@ class Receiver:
 
     # Short headers
 
-    def _receive_short(self, packets: list[bytes], now: float) -> None:
+    def _receive_short(self, packets: list[bytes], now: float, kind: PacketType | str = _ONE_RTT) -> None:
         """A burst of 1-RTT packets: the masks of all headers come from one call."""
         core = self._core
         space = core.spaces[_APPLICATION]
@@ -280,7 +303,7 @@ class Receiver:
                 continue
             if first_byte & _RESERVED_SHORT:
                 raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "reserved header bits are set")
-            self._receive_packet(space, _ONE_RTT, packet_number, payload, now)
+            self._receive_packet(space, kind, packet_number, payload, now)
             if not lifecycle.alive:
                 return
 
@@ -301,7 +324,7 @@ class Receiver:
             raise TransportError(TransportErrorCode.AEAD_LIMIT_REACHED, "too many packets do not authenticate")
 
     def _receive_packet(
-        self, space: Space, packet_type: PacketType, packet_number: int, payload: bytes, now: float
+        self, space: Space, packet_type: PacketType | str, packet_number: int, payload: bytes, now: float
     ) -> None:
         """An authenticated packet: frames to their owners, the number to the ACKs."""
         core = self._core

@@ -9,6 +9,8 @@ from __future__ import annotations
 from quicmini.connection.core import Core
 from quicmini.connection.ecn import EcnState
 from quicmini.connection.handshake import Handshake
+from quicmini.connection.migration import Migration
+from quicmini.connection.paths import Path
 from quicmini.connection.spaces import Space
 from quicmini.connection.state import Transmit
 from quicmini.crypto.protection import Sealer
@@ -24,8 +26,7 @@ __all__ = ["MAX_BURST", "MAX_TRANSMIT_SIZE", "Sender"]
 MAX_BURST = 64
 MAX_TRANSMIT_SIZE = 65_507
 
-# Bytes that every path carries, and that a datagram must have with an ack-eliciting Initial packet (RFC 9000 §14.1) or
-# a PATH_RESPONSE (§8.2.2).
+# Bytes that every path carries, and that a datagram must have with an ack-eliciting Initial packet (RFC 9000 §14.1).
 _SMALLEST_DATAGRAM = 1200
 
 # Bytes of a datagram with long headers: their Length has two bytes here.
@@ -39,6 +40,9 @@ _MIN_PAYLOAD = 2
 
 # A packet with less room than this is not worth its header.
 _MIN_ROOM = 32
+
+# Bytes of the packet number of a probe: few packets are as rare.
+_PROBE_PN_LENGTH = 4
 
 _PING = b"\x01"
 
@@ -56,10 +60,11 @@ class Sender:
     blocked_until: when the pacer lets go of what could be sent but for it; None: nothing waits for the pacer.
     """
 
-    __slots__ = ("_core", "_crypto", "_datagrams", "_datagrams_first", "_handshake", "blocked_until")
+    __slots__ = ("_core", "_crypto", "_datagrams", "_datagrams_first", "_handshake", "_migration", "blocked_until")
 
-    def __init__(self, core: Core, handshake: Handshake) -> None:
+    def __init__(self, core: Core, handshake: Handshake, migration: Migration) -> None:
         self._core = core
+        self._migration = migration
         self._handshake = handshake
         self.blocked_until: float | None = None
         self._crypto = core.spaces[_APPLICATION].crypto
@@ -75,13 +80,15 @@ class Sender:
             return self._closing_transmits()
         if core.ecn.state is EcnState.TESTING:
             core.ecn.review()
+        transmits = self._probes(now) if self._migration.pending else []
         datagrams: list[bytes] = []
         while core.in_handshake:
             datagram = self._coalesced_datagram(now) if self.wants_to_send else b""
             if not datagram:
-                return self._transmits(datagrams)
+                return transmits + self._transmits(datagrams)
             datagrams.append(datagram)
-        transmits = self._transmits(datagrams) if datagrams else []
+        if datagrams:
+            transmits += self._transmits(datagrams)
         while burst := self._burst(now):
             transmits += self._transmits(burst)
             if not (self._has_frames or core.recovery.probes_wanted[_APPLICATION]):
@@ -109,7 +116,8 @@ class Sender:
 
     @property
     def _application_waits(self) -> bool:
-        return self._core.streams.has_frames or bool(self._datagrams) or self._waits(_APPLICATION)
+        core = self._core
+        return core.streams.has_frames or bool(self._datagrams) or self._migration.pending or self._waits(_APPLICATION)
 
     @property
     def _has_frames(self) -> bool:
@@ -212,8 +220,6 @@ class Sender:
         """Bytes to add: a client's Initials, and a server's ack-eliciting ones, fill 1200 bytes (RFC 9000 §14.1)."""
         space, builder = first
         expand = space.number is _INITIAL and (self._core.is_client or builder.ack_eliciting)
-        if self._core.path.expand:
-            self._core.path.expand, expand = False, True
         return max(0, _SMALLEST_DATAGRAM - size) if expand else 0
 
     def _overhead(self, space: Space) -> int:
@@ -267,9 +273,7 @@ class Sender:
             ack_eliciting = ack_eliciting or packet.ack_eliciting
         if ack_eliciting:
             core.idle.on_ack_eliciting_sent(now)
-        core.path.bytes_sent += size
-        core.stats.packets_sent += len(packets)
-        core.stats.bytes_sent += size
+        self._count(core.path, size, len(packets))
 
     # Afterwards: bursts of 1-RTT packets
 
@@ -287,8 +291,7 @@ class Sender:
             # The peer has not let it have new ones in time (RFC 9001 §6.6).
             core.close(TransportError(TransportErrorCode.AEAD_LIMIT_REACHED, "the keys have served long enough"), now)
             return []
-        streams, datagrams, recovery, path = core.streams, self._datagrams, core.recovery, core.path
-        size = path.max_datagram_size
+        streams, datagrams, recovery = core.streams, self._datagrams, core.recovery
         budget = recovery.send_budget(now)
         # What does not change within the burst is computed once, and packed by hand: this loop is half of all sending.
         overhead = self._overhead(space)
@@ -297,7 +300,9 @@ class Sender:
         pn_mask = (1 << 8 * pn_length) - 1
         packets: list[tuple[bytes, int, bytes]] = []
         sent: list[SentPacket] = []
-        most = min(MAX_BURST, max(1, MAX_TRANSMIT_SIZE // size))
+        size, most = self._burst_size(overhead)
+        if not most:
+            return []
         number = space.next_packet_number
         while len(packets) < most:
             builder = PacketBuilder(size - overhead)
@@ -312,9 +317,6 @@ class Sender:
             payload = builder.payload()
             if not payload:
                 break
-            if path.expand:
-                path.expand = False
-                payload += bytes(max(0, _SMALLEST_DATAGRAM - overhead - len(payload)))
             if len(payload) < _MIN_PAYLOAD:
                 payload += bytes(_MIN_PAYLOAD - len(payload))
             packets.append((header_start + (number & pn_mask).to_bytes(pn_length), number, payload))
@@ -331,18 +333,67 @@ class Sender:
         self._on_sent(space, sent, now)
         return sealer.seal_batch(packets) if len(packets) > 1 else [sealer.seal(*packets[0])]
 
+    def _burst_size(self, overhead: int) -> tuple[int, int]:
+        """Bytes of a datagram on this path, and how many may go: none to an address that has sent too little (§8.1)."""
+        path, recovery = self._core.path, self._core.recovery
+        size = path.max_datagram_size
+        most = min(MAX_BURST, max(1, MAX_TRANSMIT_SIZE // size))
+        allowance = path.allowance()
+        if allowance is None:
+            return size, most
+        recovery.at_amplification_limit = allowance < overhead + _MIN_ROOM
+        if recovery.at_amplification_limit:
+            return size, 0
+        size = min(size, allowance)
+        return size, min(most, allowance // size)
+
     def _transmits(self, datagrams: list[bytes]) -> list[Transmit]:
         """Runs of equal sizes become one Transmit each; a shorter datagram may end a run."""
-        destination, ecn = self._core.path.remote, self._core.ecn.codepoint
+        path, ecn = self._core.path, self._core.ecn.codepoint
+        destination, local = path.remote, path.local
         if len(datagrams) == 1:
-            return [Transmit(datagrams[0], len(datagrams[0]), destination, ecn)]
+            return [Transmit(datagrams[0], len(datagrams[0]), destination, ecn, local)]
         transmits = []
         start = 0
         for end in range(1, len(datagrams) + 1):
             size = len(datagrams[start])
             if end == len(datagrams) or len(datagrams[end]) > size or len(datagrams[end - 1]) < size:
-                transmits.append(Transmit(b"".join(datagrams[start:end]), size, destination, ecn))
+                transmits.append(Transmit(b"".join(datagrams[start:end]), size, destination, ecn, local))
                 start = end
+        return transmits
+
+    def _count(self, path: Path, size: int, packets: int) -> None:
+        stats = self._core.stats
+        stats.packets_sent += packets
+        stats.bytes_sent += size
+        path.bytes_sent += size
+        if not path.validated:
+            stats.note_amplification(path.bytes_sent, path.bytes_received)
+
+    # Probes of paths
+
+    def _probes(self, now: float) -> list[Transmit]:
+        """A datagram for each path that has a PATH_CHALLENGE or PATH_RESPONSE to send (RFC 9000 §8.2)."""
+        core = self._core
+        space = core.spaces[_APPLICATION]
+        sealer, transmits = space.sealer, []
+        if sealer is None or not self._handshake.complete:
+            return []
+        for path, cid, frames, size in self._migration.packets(1 + _PROBE_PN_LENGTH + sealer.overhead):
+            number, space.next_packet_number = space.next_packet_number, space.next_packet_number + 1
+            key_phase = core.key_phases.bit != 0
+            header = encode_short_header(cid, number, _PROBE_PN_LENGTH, key_phase=key_phase)
+            payload = frames + bytes(max(_MIN_PAYLOAD, size - len(header) - sealer.overhead) - len(frames))
+            packet = sealer.seal(header, number, payload)
+            in_use = path is core.path
+            if in_use:
+                self._on_sent(space, [SentPacket(number, now, len(packet), True, True, [])], now)
+            else:
+                core.recovery.on_untracked_packet_sent(_APPLICATION, number)
+                self._count(path, len(packet), 1)
+            transmits.append(
+                Transmit(packet, len(packet), path.remote, core.ecn.codepoint if in_use else 0, path.local)
+            )
         return transmits
 
     # Closing
@@ -368,7 +419,5 @@ class Sender:
             packets.append(space.sealer.seal(header, space.next_packet_number, payload))
             space.next_packet_number += 1
         datagram = b"".join(packets)
-        core.path.bytes_sent += len(datagram)
-        core.stats.packets_sent += len(packets)
-        core.stats.bytes_sent += len(datagram)
+        self._count(core.path, len(datagram), len(packets))
         return self._transmits([datagram])

@@ -15,13 +15,15 @@ Address = tuple[Any, ...]
 class Transmit(NamedTuple):
     """Datagrams for one destination: `payload` cut into pieces of `segment_size` bytes, the last may be shorter.
 
-    ecn: the ECN field of their IP headers, 0 or ECT(0) (RFC 9000 §13.4).
+    ecn: the ECN field of their IP headers, 0 or ECT(0) (RFC 9000 §13.4). local: which of this side's sockets they leave
+    from, as the caller has named it; None: the first one.
     """
 
     payload: bytes
     segment_size: int
     destination: Address
     ecn: int = 0
+    local: object = None
 
 
 class ConnectionState(Enum):
@@ -45,6 +47,8 @@ class ConnectionStats:
     packets_dropped counts, by reason, what was not for us or could not be opened (RFC 9000 §5.2).
     datagrams_…: messages of RFC 9221; those that were dropped made room for newer ones, in either direction.
     retransmitted_bytes counts STREAM data that was sent again, key_updates the changes of 1-RTT keys (RFC 9001 §6).
+    largest_amplification: the most that was ever sent to an address that was not validated yet, in relation to what had
+    come from there (RFC 9000 §8.1: 3 at most).
     """
 
     packets_sent: int = 0
@@ -66,6 +70,11 @@ class ConnectionStats:
     rttvar: float = 0.0
     congestion_window: int = 0
     bytes_in_flight: int = 0
+    largest_amplification: float = 0.0
+
+    def note_amplification(self, sent: int, received: int) -> None:
+        """Bytes that have gone to and come from an address that may be forged."""
+        self.largest_amplification = max(self.largest_amplification, sent / max(1, received))
 
     def count_dropped(self, reason: str) -> None:
         """Count a packet that was dropped in silence; the reasons are a fixed set of the code's own words."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from typing import NamedTuple
 
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.congestion import NewReno
@@ -17,7 +18,7 @@ from quicmini.recovery.sent import PacketNumberSpace, SentPacket, SentPackets
 from quicmini.wire.builder import Record
 from quicmini.wire.frames import Ack
 
-__all__ = ["Recovery"]
+__all__ = ["PathMeasures", "Recovery"]
 
 INITIAL, HANDSHAKE, APPLICATION = PacketNumberSpace
 
@@ -27,6 +28,14 @@ PERSISTENT_CONGESTION_THRESHOLD = 3  # probe timeouts: kPersistentCongestionThre
 PROBES = 2  # datagrams: what a probe timeout lets its space send (RFC 9002 §6.2.4)
 MAX_BACKOFF = 20  # doublings of the probe timeout: beyond, only the idle timeout matters
 ACK_FRAME = 0x02  # frame type that a TransportError names
+
+
+class PathMeasures(NamedTuple):
+    """What was learned of one path: an estimate of the round-trip time, a congestion window and its pacer."""
+
+    rtt: RttEstimator
+    congestion: NewReno
+    pacer: Pacer
 
 
 class Recovery:
@@ -43,9 +52,9 @@ class Recovery:
     """
 
     def __init__(self, max_datagram_size: int, initial_rtt: float, *, is_client: bool = False) -> None:
-        self.rtt = RttEstimator(initial_rtt)
-        self.congestion = NewReno(max_datagram_size)
-        self.pacer = Pacer(max_datagram_size)
+        self.initial_rtt = initial_rtt
+        self.rtt, self.congestion, self.pacer = self.new_path(max_datagram_size)
+        self._path_start = 0  # the first packet number of the Application space on the path in use
         self.spaces = tuple(SentPackets() for _ in PacketNumberSpace)
         self.handshake_confirmed = False
         self.has_handshake_keys = False
@@ -72,6 +81,37 @@ class Recovery:
     def on_packet_number_skipped(self, space: int, packet_number: int) -> None:
         """The number is left out to catch a peer that acknowledges what it has not received (RFC 9000 §21.4)."""
         self.spaces[space].skip(packet_number)
+
+    def on_untracked_packet_sent(self, space: int, packet_number: int) -> None:
+        """A packet leaves on another path: neither its acknowledgment nor its loss says anything about this one.
+
+        Whoever sends it looks after it (RFC 9000 §9.4).
+        """
+        self.spaces[space].largest_sent = packet_number
+
+    @property
+    def measures(self) -> PathMeasures:
+        """What is known of the path in use."""
+        return PathMeasures(self.rtt, self.congestion, self.pacer)
+
+    def new_path(self, max_datagram_size: int) -> PathMeasures:
+        """The initial values of RFC 9002 §A.4 and §B.3 for a path of which nothing is known."""
+        return PathMeasures(RttEstimator(self.initial_rtt), NewReno(max_datagram_size), Pacer(max_datagram_size))
+
+    def change_path(self, measures: PathMeasures) -> PathMeasures:
+        """From now on packets take another path. Returns what was learned of the one before.
+
+        What was sent on that one says nothing about this one, and is not in its window (RFC 9000 §9.4): what
+        `measures` knew to be in flight was sent before that.
+        """
+        left = self.measures
+        self.rtt, self.congestion, self.pacer = measures
+        sent = self.spaces[APPLICATION]
+        sent.take_out_of_flight()
+        self.congestion.bytes_in_flight = 0
+        self._path_start = sent.largest_sent + 1
+        self.pto_count = 0
+        return left
 
     @property
     def bytes_in_flight(self) -> int:
@@ -113,8 +153,6 @@ class Recovery:
         if not sent.was_sent(ranges, largest):
             reason = "acknowledges a packet that was never sent"
             raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, reason, ACK_FRAME)
-        if largest > sent.largest_acked:
-            sent.largest_acked = largest
         if space == HANDSHAKE:  # even if it names only what was taken for lost (RFC 9002 §6.2.2.1)
             self.peer_completed_address_validation = True
         ack_eliciting_before = sent.ack_eliciting_count
@@ -122,7 +160,10 @@ class Recovery:
         if not acked:
             return acked, []
         newest = acked[-1]
-        if newest.packet_number == largest and sent.ack_eliciting_count < ack_eliciting_before:
+        if newest.packet_number > sent.largest_acked:  # `largest` may have been sent on another path
+            sent.largest_acked = newest.packet_number
+        measures = newest.packet_number >= self._path_start or space != APPLICATION
+        if measures and newest.packet_number == largest and sent.ack_eliciting_count < ack_eliciting_before:
             self._take_sample(now - newest.time_sent, self._believed_delay(space, ack_delay), now)
         lost = sent.detect_lost(self.rtt.loss_delay, now)
         if lost:
@@ -157,7 +198,7 @@ class Recovery:
         """When to call `on_timer`; None: nothing to wait for. It may lie in the past (RFC 9002 §A.8)."""
         if self.handshake_confirmed:  # only one space is left, and this is asked after every packet
             sent = self.spaces[APPLICATION]
-            if sent.loss_time is not None or not sent.ack_eliciting_count:
+            if sent.loss_time is not None or not sent.ack_eliciting_count or self.at_amplification_limit:
                 return sent.loss_time
             return self._application_timeout(sent)
         loss_time = self._loss_time()

@@ -157,6 +157,11 @@ class SentPackets:
         self.loss_time = None
         return packets
 
+    def take_out_of_flight(self) -> None:
+        """These packets took a path that is no longer used: they do not count against the window of another."""
+        for packet in self._packets:
+            packet.in_flight = False
+
     def take_oldest_records(self) -> list[Record]:
         """Take the records of the oldest packet that has some and elicits an ACK; it stays outstanding without them."""
         for packet in self._packets:
@@ -174,6 +179,6 @@ class SentPackets:
 
     def _forget_ack_only(self) -> None:
         """Once in MAX_ACK_ONLY such packets: what they carried, an ACK, has long been superseded."""
-        self._packets = [packet for packet in self._packets if packet.in_flight]
+        self._packets = [packet for packet in self._packets if packet.in_flight or packet.ack_eliciting]
         self._numbers = [packet.packet_number for packet in self._packets]
         self._ack_only = 0

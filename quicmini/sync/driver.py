@@ -20,6 +20,9 @@ from quicmini.connection.events import (
     Event,
     HandshakeCompleted,
     NewTokenReceived,
+    PathChanged,
+    PathClosed,
+    PathFailed,
     StreamFinished,
     StreamOpened,
     StreamReadable,
@@ -357,6 +360,9 @@ class Driver:
         if self.stream_observer is not None:
             self.stream_observer.finished(event.stream_id)
 
+    def _path_changed(self, event: PathChanged | PathFailed | PathClosed) -> None:
+        self._notify(self.changed)
+
     def _streams_available(self, event: Event) -> None:
         self._notify(self.changed)
 
@@ -383,5 +389,8 @@ _HANDLERS: dict[type[Any], Callable[[Driver, Any], None]] = {
     StreamFinished: Driver._stream_finished,
     StreamsAvailable: Driver._streams_available,
     DatagramReceived: Driver._message,
+    PathChanged: Driver._path_changed,
+    PathFailed: Driver._path_changed,
+    PathClosed: Driver._path_changed,
     ConnectionTerminated: Driver._terminated,
 }

@@ -156,7 +156,7 @@ class UdpSocket:
 
         Whatever fails for another reason counts as lost, and is noted in `error`.
         """
-        payload, segment_size, destination, ecn = transmit
+        payload, segment_size, destination, ecn, _ = transmit
         size = len(payload)
         burst = segment_size
         if size > segment_size and self.gso:

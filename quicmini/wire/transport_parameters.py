@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
 
 from quicmini.errors import DecodeError, TransportError, TransportErrorCode
@@ -45,6 +46,13 @@ class PreferredAddress(NamedTuple):
     ipv6_port: int
     connection_id: bytes
     stateless_reset_token: bytes
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """(host, port) of each address that is there."""
+        ipv4 = str(IPv4Address(self.ipv4_address)), self.ipv4_port
+        ipv6 = str(IPv6Address(self.ipv6_address)), self.ipv6_port
+        return [address for address in (ipv4, ipv6) if address[1]]
 
 
 class VersionInformation(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quicmini.connection.frame_handlers import DISPATCH, refuse_frame
+from quicmini.connection.frame_handlers import DISPATCH, ON_OTHER_PATH, refuse_frame
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.wire.frames import (
@@ -13,6 +13,7 @@ from quicmini.wire.frames import (
     HandshakeDone,
     NewToken,
 )
+from quicmini.wire.packet import PacketType
 from tests.certificates import CertificateFiles
 from tests.connection.attacker import core_of, forge
 from tests.connection.pair import Pair
@@ -35,7 +36,8 @@ def ready(files: CertificateFiles, space: PacketNumberSpace) -> Pair:
 
 
 def test_variants_stand_where_their_frame_does() -> None:
-    for packet_type, entries in DISPATCH.items():
+    for packet_type in PacketType.INITIAL, PacketType.ZERO_RTT, PacketType.HANDSHAKE, PacketType.ONE_RTT:
+        entries = DISPATCH[packet_type]
         assert (entries[0x02] is None) == (entries[0x03] is None), packet_type
         assert len({entries[0x08 + flags] for flags in range(8)}) == 1, packet_type
         assert entries[0x30] == entries[0x31], packet_type
@@ -113,3 +115,16 @@ def test_what_only_a_server_may_send(server_files: CertificateFiles, frame: Fram
     pair.to_server([forge(pair.client, frame.encode() + bytes(4))])
     assert pair.server.error is not None
     assert pair.server.error.error_code == TransportErrorCode.PROTOCOL_VIOLATION
+
+
+def test_another_path_takes_the_same_frames_and_notes_those_that_do_not_probe() -> None:
+    """RFC 9000 §9.1: PATH_CHALLENGE, PATH_RESPONSE, NEW_CONNECTION_ID and PADDING."""
+    same = []
+    for frame_type in range(256):
+        usual, other = DISPATCH[PacketType.ONE_RTT][frame_type], DISPATCH[ON_OTHER_PATH][frame_type]
+        assert (usual is None) == (other is None)
+        if usual is not None and other is not None:
+            assert (usual[0], usual[2]) == (other[0], other[2])
+            if usual[1] is other[1]:
+                same.append(frame_type)
+    assert same == [0x00, 0x18, 0x1A, 0x1B]

@@ -1,0 +1,346 @@
+"""Paths: rebindings and migrations as the server sees them, and the client's own moves (RFC 9000 §8.2, §9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quicmini.config import Config
+from quicmini.connection.connection import Connection
+from quicmini.connection.events import PathChanged, PathClosed, PathFailed
+from quicmini.connection.migration import MAX_PATHS, MAX_REMEMBERED_CHALLENGES, Migration
+from quicmini.connection.paths import MAX_QUEUED_PATH_RESPONSES
+from quicmini.connection.state import Address
+from quicmini.errors import MigrationError, TransportError, TransportErrorCode
+from quicmini.wire.frames import NewConnectionId, PathChallenge, PathResponse, Ping
+from tests.certificates import CertificateFiles
+from tests.connection.attacker import core_of, forge
+from tests.connection.duel import change_parameters
+from tests.connection.pair import CLIENT, SERVER, events
+from tests.connection.roaming import ELSEWHERE, REBOUND, Roaming, transfer
+
+VICTIM: Address = ("198.51.100.1", 9)
+
+
+def paths_of(connection: Connection) -> Migration:
+    return connection._migration
+
+
+@pytest.fixture
+def pair(server_files: CertificateFiles) -> Roaming:
+    pair = Roaming(server_files)
+    pair.handshake()
+    return pair
+
+
+def path_events(connection: Connection) -> list[Any]:
+    return [event for event in events(connection) if isinstance(event, PathChanged | PathFailed | PathClosed)]
+
+
+# A NAT gives the client another address
+
+
+@pytest.mark.parametrize("address", [REBOUND, ELSEWHERE], ids=["port", "address"])
+def test_the_server_follows_a_rebinding(pair: Roaming, address: Address) -> None:
+    old_cid = core_of(pair.server).remote_cids.current
+    pair.sockets[None] = address
+    transfer(pair, pair.client, pair.server, 10_000)
+    assert pair.server.remote_address == address
+    assert core_of(pair.server).path.validated
+    assert core_of(pair.server).remote_cids.current != old_cid  # RFC 9000 §9.5
+    assert path_events(pair.server) == [PathChanged(None, address)]
+    transfer(pair, pair.server, pair.client, 1_000_000)
+    pair.run(seconds=20.0)
+    assert path_events(pair.server) == [PathClosed(None, CLIENT)]
+    assert pair.client.error is None
+    assert pair.server.stats().largest_amplification <= 3
+
+
+def test_a_transfer_survives_ten_rebindings(pair: Roaming) -> None:
+    server_stream = pair.server.open_stream(True)
+    assert server_stream is not None
+    data = bytes(range(251)) * 20_000
+    sent = received = 0
+    for turn in range(11):
+        for _ in range(40):
+            sent += pair.server.write_stream(server_stream, data[sent:])
+            pair.run(seconds=0.01)
+            while chunk := pair.client.read_stream(server_stream, 1 << 16):
+                assert chunk == data[received : received + len(chunk)]
+                received += len(chunk)
+        pair.sockets[None] = ("192.0.2.1", 50_100 + turn) if turn % 2 else ("203.0.113.5", 40_000 + turn)
+        pair.client.write_stream(0, b"still here") if turn else pair.client.open_stream(False)
+    pair.run(seconds=10.0)
+    assert received > 1_000_000
+    assert pair.server.remote_address == pair.sockets[None]
+    assert pair.client.error is None
+    assert pair.server.error is None
+    assert len(paths_of(pair.server)._known) <= MAX_PATHS
+    assert pair.server.stats().largest_amplification <= 3
+
+
+def test_the_congestion_state_is_kept_when_only_the_port_changes(pair: Roaming) -> None:
+    """RFC 9000 §9.4."""
+    transfer(pair, pair.server, pair.client, 500_000)
+    recovery = core_of(pair.server).recovery
+    window, rtt = recovery.congestion.window, recovery.rtt
+    pair.sockets[None] = REBOUND
+    pair.arrive(forge(pair.client, Ping().encode() * 100), REBOUND)
+    assert (recovery.congestion.window, recovery.rtt) == (window, rtt)
+    pair.arrive(forge(pair.client, Ping().encode() * 100), ELSEWHERE)
+    assert recovery.congestion.window < window
+    assert recovery.rtt.first_sample_at is None
+    pair.arrive(forge(pair.client, Ping().encode() * 100), CLIENT)  # the old path is still known
+    assert (recovery.congestion.window, recovery.rtt) == (window, rtt)
+
+
+# Validation
+
+
+def test_an_address_that_does_not_answer_is_left_again(pair: Roaming) -> None:
+    """RFC 9000 §9.3.2: somebody has sent a copy of a packet on from elsewhere, faster than the original."""
+    pair.client.open_stream(False)
+    pair.client.write_stream(0, b"hello")
+    (datagram,) = pair.from_client()
+    pair.arrive(datagram, VICTIM)
+    assert pair.server.remote_address == VICTIM
+    pair.arrive(datagram, CLIENT)  # a duplicate, by now
+    assert pair.server.remote_address == VICTIM
+    transfer(pair, pair.server, pair.client, 100_000, seconds=5.0)
+    assert pair.server.remote_address == CLIENT
+    assert pair.to_client_at[VICTIM] <= 3 * len(datagram)
+    assert PathClosed(None, VICTIM) in path_events(pair.server)
+    assert pair.server.stats().largest_amplification <= 3
+
+
+def test_the_old_path_is_asked_too_so_that_the_client_brings_the_server_back(pair: Roaming) -> None:
+    """RFC 9000 §9.3.3."""
+    pair.client.open_stream(False)
+    pair.client.write_stream(0, b"hello")
+    (datagram,) = pair.from_client()
+    pair.arrive(datagram, VICTIM)
+    pair.run()
+    assert pair.server.remote_address == CLIENT
+    assert core_of(pair.server).path.validated
+    assert paths_of(pair.server)._fallback is None
+
+
+def test_three_times_what_came_is_sent_to_an_address_that_never_answers(pair: Roaming) -> None:
+    stream_id = pair.server.open_stream(True)
+    assert stream_id is not None
+    pair.lost = lambda destination: destination == CLIENT
+    arrived = 0
+    for _ in range(20):
+        pair.server.write_stream(stream_id, bytes(100_000))
+        datagram = forge(pair.client, Ping().encode() + bytes(100))
+        arrived += len(datagram)
+        pair.arrive(datagram, VICTIM)
+        pair.run(seconds=0.05)
+        assert 0 < pair.to_client_at[VICTIM] <= 3 * arrived
+    assert 2 < pair.server.stats().largest_amplification <= 3
+
+
+def test_a_small_challenge_is_followed_by_one_of_full_size(pair: Roaming) -> None:
+    """RFC 9000 §8.2.1: until then only the address is known to be right, not that the path carries 1200 bytes."""
+    pair.sockets[None] = ELSEWHERE
+    pair.arrive(forge(pair.client, Ping().encode() + bytes(40)), ELSEWHERE)
+    sizes = []
+    for _ in range(4):
+        transmits = [
+            transmit for transmit in pair.server.datagrams_to_send(pair.now) if transmit.destination == ELSEWHERE
+        ]
+        sizes += [len(transmit.payload) for transmit in transmits]
+        for transmit in transmits:
+            for connection, routed in pair.client_endpoint.receive([transmit.payload], SERVER, pair.now):
+                connection.receive_datagrams(routed, SERVER, pair.now)
+        for transmit in pair.client.datagrams_to_send(pair.now):
+            pair.arrive(transmit.payload, ELSEWHERE)
+    assert sizes[0] < 1200
+    assert 1200 in sizes
+    assert core_of(pair.server).path.validated
+    assert core_of(pair.server).path.validation is None
+
+
+def test_a_path_that_carries_only_small_datagrams_ends_the_connection(server_files: CertificateFiles) -> None:
+    """RFC 9000 §8.2.4, §14: NO_VIABLE_PATH, if there is no other."""
+    patient = Config(idle_timeout=0)
+    pair = Roaming(server_files, client_config=patient, server_config=patient)
+    pair.handshake()
+    pair.sockets[None] = ELSEWHERE
+    pair.drop = lambda to_server, datagram: len(datagram) >= 1200
+    pair.arrive(forge(pair.client, Ping().encode() + bytes(40)), ELSEWHERE)
+    pair.server.datagrams_to_send(pair.now)
+    path = core_of(pair.server).path
+    (challenge,) = (known for known in paths_of(pair.server)._challenges if known.path is path)
+    assert not challenge.full_size
+    pair.arrive(forge(pair.client, PathResponse(challenge.data).encode()), ELSEWHERE)
+    assert path.validated
+    pair.run(seconds=60.0)
+    assert pair.server.error is not None
+    assert pair.server.error.error_code == TransportErrorCode.NO_VIABLE_PATH
+
+
+def test_probing_alone_moves_nothing(pair: Roaming) -> None:
+    """RFC 9000 §9.1."""
+    probe = PathChallenge(b"12345678").encode() + NewConnectionId(9, 1, b"8 bytes.", bytes(16)).encode() + bytes(1100)
+    pair.arrive(forge(pair.client, probe), ELSEWHERE)
+    assert pair.server.remote_address == CLIENT
+    answers = [transmit for transmit in pair.server.datagrams_to_send(pair.now) if transmit.destination == ELSEWHERE]
+    assert [len(answer.payload) for answer in answers] == [1200]  # PATH_RESPONSE, and a challenge of its own
+
+
+def test_an_older_packet_moves_nothing(pair: Roaming) -> None:
+    """RFC 9000 §9.3: only the highest number so far does."""
+    early, late = (forge(pair.client, Ping().encode() * 10) for _ in range(2))
+    pair.arrive(late, CLIENT)
+    pair.arrive(early, ELSEWHERE)
+    assert pair.server.remote_address == CLIENT
+
+
+@pytest.mark.parametrize("datagram", [b"", b"\x40", b"\x40" + bytes(40), b"\xc0" + bytes(1300)])
+def test_what_does_not_authenticate_makes_no_path(pair: Roaming, datagram: bytes) -> None:
+    own = core_of(pair.server).local_cids.handshake_cid
+    pair.server.receive_datagrams([datagram[:1] + own + datagram[9:]], VICTIM, pair.now)
+    assert paths_of(pair.server).remote_addresses == [CLIENT]
+    assert pair.server.stats().packets_dropped
+
+
+def test_addresses_without_end_make_few_paths(pair: Roaming) -> None:
+    for number in range(100):
+        pair.arrive(forge(pair.client, PathChallenge(b"12345678").encode() + bytes(1100)), ("203.0.113.1", number))
+        assert len(paths_of(pair.server)._known) <= MAX_PATHS
+        pair.run()
+    for number in range(100):
+        pair.arrive(forge(pair.client, Ping().encode() + bytes(100)), ("203.0.113.2", number))
+        assert len(paths_of(pair.server)._known) <= MAX_PATHS
+    assert pair.server.error is None
+    pair.run(seconds=30.0)
+    assert paths_of(pair.server).remote_addresses == [CLIENT]
+
+
+def test_challenges_are_answered_where_they_come_from(pair: Roaming) -> None:
+    """RFC 9000 §8.2.2; on the path in use, not with probing frames alone (§9.3.3)."""
+    pair.arrive(forge(pair.client, PathChallenge(b"12345678").encode() + bytes(1100)), CLIENT)
+    (answer,) = pair.server.datagrams_to_send(pair.now)
+    assert (answer.destination, len(answer.payload)) == (CLIENT, 1200)
+    pair.client.receive_datagrams([answer.payload], SERVER, pair.now)
+    assert isinstance(pair.client.error, TransportError)  # which had not asked
+    assert pair.client.error.error_code == TransportErrorCode.PROTOCOL_VIOLATION
+
+
+def test_a_flood_of_challenges_gets_few_answers(pair: Roaming) -> None:
+    frames = b"".join(PathChallenge(number.to_bytes(8)).encode() for number in range(100))
+    pair.arrive(forge(pair.client, frames), CLIENT)
+    (answer,) = pair.server.datagrams_to_send(pair.now)
+    assert len(answer.payload) == 1200
+    assert MAX_QUEUED_PATH_RESPONSES * 9 < 1200
+
+
+def test_an_answer_that_comes_twice_or_late_is_no_violation(pair: Roaming) -> None:
+    pair.sockets[None] = REBOUND
+    transfer(pair, pair.client, pair.server, 1000)
+    (challenge, *_) = paths_of(pair.server)._challenges
+    pair.arrive(forge(pair.client, PathResponse(challenge.data).encode() + bytes(10)), REBOUND)
+    assert pair.server.error is None
+    pair.arrive(forge(pair.client, PathResponse(b"invented").encode() + bytes(10)), REBOUND)
+    assert isinstance(pair.server.error, TransportError)
+
+
+def test_challenges_are_forgotten_in_the_end(pair: Roaming) -> None:
+    for number in range(MAX_REMEMBERED_CHALLENGES):
+        pair.arrive(forge(pair.client, Ping().encode() + bytes(1100)), ("203.0.113.2", number))
+        pair.server.datagrams_to_send(pair.now)
+    assert len(paths_of(pair.server)._challenges) == MAX_REMEMBERED_CHALLENGES
+    pair.arrive(forge(pair.client, PathResponse(b"too late").encode() + bytes(10)), CLIENT)
+    assert pair.server.error is None
+
+
+# The client moves
+
+
+def test_a_client_moves_to_another_socket(pair: Roaming) -> None:
+    pair.sockets["wifi"] = ELSEWHERE
+    server_cid = core_of(pair.client).remote_cids.current
+    client_cid = core_of(pair.server).remote_cids.current
+    pair.client.migrate("wifi", pair.now)
+    assert pair.client.remote_address == SERVER
+    pair.run(seconds=0.1)
+    assert path_events(pair.client)[0] == PathChanged("wifi", SERVER)
+    assert pair.server.remote_address == ELSEWHERE
+    assert core_of(pair.client).remote_cids.current != server_cid
+    assert core_of(pair.server).remote_cids.current != client_cid
+    del pair.sockets[None]
+    transfer(pair, pair.client, pair.server, 300_000)
+    transfer(pair, pair.server, pair.client, 300_000)
+    pair.run(seconds=20.0)
+    assert path_events(pair.client) == [PathClosed(None, SERVER)]
+    assert pair.server.stats().largest_amplification <= 3
+
+
+def test_a_client_that_moves_in_the_middle_of_a_transfer(pair: Roaming) -> None:
+    for number in range(5):
+        name = f"network {number}"
+        pair.sockets[name] = ("203.0.113.9", 1000 + number)
+        pair.client.migrate(name, pair.now)
+        transfer(pair, pair.client, pair.server, 200_000, seconds=0.01)
+        transfer(pair, pair.server, pair.client, 200_000, seconds=0.01)
+        pair.run(seconds=5.0)
+        assert pair.server.remote_address == pair.sockets[name]
+    assert pair.client.error is None
+    assert pair.server.error is None
+
+
+def test_a_client_stays_if_nobody_answers(pair: Roaming) -> None:
+    pair.sockets["nowhere"] = ELSEWHERE
+    pair.lost = lambda destination: destination == ELSEWHERE
+    pair.client.migrate("nowhere", pair.now)
+    pair.run(seconds=10.0)
+    assert path_events(pair.client) == [PathFailed("nowhere", SERVER), PathClosed("nowhere", SERVER)]
+    transfer(pair, pair.client, pair.server, 10_000)
+    assert pair.server.remote_address == CLIENT
+
+
+def test_the_client_hears_nobody_but_the_server(pair: Roaming) -> None:
+    """RFC 9000 §9."""
+    packet = forge(pair.server, PathChallenge(b"12345678").encode() + bytes(1100))
+    pair.client.receive_datagrams([packet], VICTIM, pair.now)
+    assert pair.client.datagrams_to_send(pair.now) == []
+    assert pair.client.stats().packets_dropped == {"unknown address": 1}
+
+
+def test_a_migration_that_is_not_possible_is_refused(server_files: CertificateFiles) -> None:
+    pair = Roaming(server_files)
+    with pytest.raises(MigrationError, match="confirmed"):
+        pair.client.migrate("wifi", pair.now)
+    pair.handshake()
+    with pytest.raises(MigrationError, match="only a client"):
+        pair.server.migrate("wifi", pair.now)
+    cids = core_of(pair.client).remote_cids
+    while cids.take() is not None:
+        pass
+    with pytest.raises(MigrationError, match="no connection ID"):
+        pair.client.migrate("wifi", pair.now)
+    cids.current = b""
+    with pytest.raises(MigrationError, match="zero length"):
+        pair.client.migrate("wifi", pair.now)
+
+
+def test_a_server_that_forbids_migration_is_obeyed(
+    server_files: CertificateFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_parameters(monkeypatch, of_client=False, values={0x0C: b""})
+    pair = Roaming(server_files)
+    pair.handshake()
+    with pytest.raises(MigrationError, match="does not support"):
+        pair.client.migrate("wifi", pair.now)
+
+
+def test_both_sides_renew_their_ids(pair: Roaming) -> None:
+    before = {*pair.client.connection_ids, *pair.server.connection_ids[:-1]}
+    pair.client.renew_connection_ids()
+    pair.server.renew_connection_ids()
+    transfer(pair, pair.client, pair.server, 10_000)
+    transfer(pair, pair.server, pair.client, 10_000)
+    assert not before & {*pair.client.connection_ids, *pair.server.connection_ids[:-1]}
+    assert len(pair.client_endpoint._connections) == 4
