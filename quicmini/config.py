@@ -36,6 +36,7 @@ class Config:
         on each stream (RFC 9000 §4.1).
     max_streams_bidi, max_streams_uni: how many streams of each type a peer may have open at once (RFC 9000 §4.6).
     max_datagram_size: the size of the datagrams sent, 1200 or more (RFC 9000 §14).
+    path_mtu_discovery: find out whether the path carries larger ones, and use them (RFC 9000 §14.3).
     max_datagram_frame_size: the largest DATAGRAM frame that a peer may send; 0: none (RFC 9221 §3).
     ecn: mark what is sent as able to be marked by routers instead of dropped, where that works (RFC 9000 §13.4).
     send_buffer_size: how much `sendall` holds for a stream before it blocks: unsent and unacknowledged bytes.
@@ -64,6 +65,7 @@ class Config:
     max_streams_bidi: int = 128
     max_streams_uni: int = 128
     max_datagram_size: int = 1200
+    path_mtu_discovery: bool = True
     max_datagram_frame_size: int = 65_535
     ecn: bool = True
     send_buffer_size: int = 1 * MIB

@@ -220,6 +220,7 @@ class Connection:
         core.key_phases.on_timer(now)
         core.give_back_lost(recovery.on_timer(now))
         core.ecn.on_timer()
+        core.mtu.on_timeouts(recovery.pto_count, now)
         self._prepare_probes()
 
     def _prepare_probes(self) -> None:

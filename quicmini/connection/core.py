@@ -17,6 +17,7 @@ from quicmini.connection.ecn import Ecn
 from quicmini.connection.events import Event
 from quicmini.connection.key_update import KeyPhases
 from quicmini.connection.lifecycle import Lifecycle
+from quicmini.connection.mtu import PathMtu
 from quicmini.connection.paths import Path
 from quicmini.connection.spaces import Space
 from quicmini.connection.state import Address, ConnectionStats
@@ -58,6 +59,7 @@ class Core:
         "keylog",
         "lifecycle",
         "local_cids",
+        "mtu",
         "now",
         "original_destination_cid",
         "path",
@@ -122,6 +124,7 @@ class Core:
         self.spaces = [Space(number, parameters.max_ack_delay / 1000) for number in _SPACES]
         self.recovery = Recovery(config.max_datagram_size, config.initial_rtt, is_client=is_client)
         self.key_phases = KeyPhases(self.spaces[PacketNumberSpace.APPLICATION], self.recovery)
+        self.mtu = PathMtu(config.max_datagram_size, self._set_max_datagram_size, enabled=config.path_mtu_discovery)
         self.ecn = Ecn(self.spaces, self.recovery, enabled=config.ecn)
         self.lifecycle = Lifecycle()
         self.idle = IdleTimer(config.idle_timeout, config.keep_alive_interval, now)
@@ -137,6 +140,8 @@ class Core:
     def give_back_lost(self, packets: list[SentPacket]) -> None:
         """Tell the owners of lost frames, which know what to send again (RFC 9000 §13.3)."""
         self.stats.packets_lost += len(packets)
+        if packets and self.mtu.raised:
+            self.mtu.on_packets_lost(packets)
         for packet in packets:
             for record in packet.records:
                 record[0].on_lost(record)
@@ -146,6 +151,11 @@ class Core:
         for packet in self.recovery.discard_space(number):
             for record in packet.records:
                 record[0].on_lost(record)
+
+    def _set_max_datagram_size(self, size: int) -> None:
+        """The path carries datagrams of another size from now on."""
+        self.path.max_datagram_size = size
+        self.recovery.set_max_datagram_size(size)
 
     def close(self, error: ConnectionClosed, now: float) -> None:
         """This side closes the connection; the first reason counts."""

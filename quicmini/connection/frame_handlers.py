@@ -76,6 +76,8 @@ class FrameHandlers:
             delay = (frame.ack_delay << core.recovery.ack_delay_exponent) / 1_000_000
         acked, lost = core.recovery.on_ack_received(space.number, frame, delay, now)
         core.ecn.on_ack(space.number, frame, acked, now)
+        if core.mtu.suspected:
+            core.mtu.on_packets_acked(acked)
         for packet in acked:
             for record in packet.records:
                 record[0].on_acked(record)

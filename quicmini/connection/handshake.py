@@ -141,9 +141,8 @@ class Handshake:
         core.idle.negotiate(parameters.max_idle_timeout / 1000)
         core.recovery.max_ack_delay = parameters.max_ack_delay / 1000
         core.recovery.ack_delay_exponent = parameters.ack_delay_exponent
-        if parameters.max_udp_payload_size < core.path.max_datagram_size:
-            core.path.max_datagram_size = core.datagram_size = parameters.max_udp_payload_size
-            core.recovery.set_max_datagram_size(parameters.max_udp_payload_size)
+        core.mtu.limit(parameters.max_udp_payload_size)
+        core.datagram_size = min(core.datagram_size, parameters.max_udp_payload_size)
         if parameters.stateless_reset_token is not None:
             core.remote_cids.set_reset_token(parameters.stateless_reset_token)
         if (preferred := parameters.preferred_address) is not None:
@@ -201,5 +200,6 @@ class Handshake:
             self._core.recovery.handshake_confirmed = True
             self._core.recovery.peer_completed_address_validation = True
             self._core.key_phases.start(self._core.now)
+            self._core.mtu.start(self._core.now)
             self._core.discard_space(PacketNumberSpace.INITIAL)
             self._core.discard_space(PacketNumberSpace.HANDSHAKE)

@@ -10,6 +10,7 @@ from quicmini.connection.core import Core
 from quicmini.connection.ecn import EcnState
 from quicmini.connection.handshake import Handshake
 from quicmini.connection.migration import Migration
+from quicmini.connection.mtu import PROBE_AFTER
 from quicmini.connection.paths import Path
 from quicmini.connection.spaces import Space
 from quicmini.connection.state import Transmit
@@ -89,6 +90,8 @@ class Sender:
             datagrams.append(datagram)
         if datagrams:
             transmits += self._transmits(datagrams)
+        if now >= core.mtu.probe_at:
+            transmits += self._mtu_probe(now)
         while burst := self._burst(now):
             transmits += self._transmits(burst)
             if not (self._has_frames or core.recovery.probes_wanted[_APPLICATION]):
@@ -281,15 +284,8 @@ class Sender:
         """As many packets as may go and as there is something to say, up to MAX_BURST; sealed together."""
         core = self._core
         space = core.spaces[_APPLICATION]
-        sealer = space.sealer
+        sealer = self._sealer(space, now)
         if sealer is None:
-            return []
-        if sealer.sealed >= core.key_phases.renew_after:
-            core.key_phases.update_if_possible()
-            sealer = space.sealer or sealer
-        if sealer.sealed + MAX_BURST > sealer.suite.confidentiality_limit:
-            # The peer has not let it have new ones in time (RFC 9001 §6.6).
-            core.close(TransportError(TransportErrorCode.AEAD_LIMIT_REACHED, "the keys have served long enough"), now)
             return []
         streams, datagrams, recovery = core.streams, self._datagrams, core.recovery
         budget = recovery.send_budget(now)
@@ -346,6 +342,34 @@ class Sender:
             return size, 0
         size = min(size, allowance)
         return size, min(most, allowance // size)
+
+    def _sealer(self, space: Space, now: float) -> Sealer | None:
+        """The 1-RTT keys for the next burst, new ones if it is time; None if there are none to use (RFC 9001 §6.6)."""
+        sealer, core = space.sealer, self._core
+        if sealer is not None and sealer.sealed >= core.key_phases.renew_after:
+            core.key_phases.update_if_possible()
+            sealer = space.sealer
+        if sealer is not None and sealer.sealed + MAX_BURST > sealer.suite.confidentiality_limit:
+            # The peer has not let it have new ones in time.
+            core.close(TransportError(TransportErrorCode.AEAD_LIMIT_REACHED, "the keys have served long enough"), now)
+            return None
+        return sealer
+
+    def _mtu_probe(self, now: float) -> list[Transmit]:
+        """A datagram of the size that is to be tried out next, if this is a connection that will profit from it.
+
+        It counts as in flight, and waits for its turn as any other (RFC 9000 §14.4).
+        """
+        core = self._core
+        space, mtu, path = core.spaces[_APPLICATION], core.mtu, core.path
+        if space.sealer is None or not path.validated or path.bytes_sent < PROBE_AFTER or not core.streams.has_frames:
+            return []
+        size = mtu.next_probe(now)
+        if not 0 < size <= core.recovery.send_budget(now):
+            return []
+        builder = PacketBuilder(size - self._overhead(space))
+        builder.add(_PING, mtu.begin_probe(now))
+        return self._transmits([self._seal(space, builder, builder.room, now)])
 
     def _transmits(self, datagrams: list[bytes]) -> list[Transmit]:
         """Runs of equal sizes become one Transmit each; a shorter datagram may end a run."""

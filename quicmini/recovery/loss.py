@@ -310,7 +310,10 @@ class Recovery:
         if self.rtt.first_sample_at is None:
             return False
         since = max(self.rtt.first_sample_at, self._newest_acked_at)
-        candidates = [packet for packet in lost if packet.ack_eliciting and packet.time_sent > since]
+        size = self.congestion.max_datagram_size  # only a probe for the path's MTU is larger (RFC 9000 §14.4)
+        candidates = [
+            packet for packet in lost if packet.ack_eliciting and packet.time_sent > since and packet.size <= size
+        ]
         duration = self.pto_base() * PERSISTENT_CONGESTION_THRESHOLD
         if not candidates or candidates[-1].time_sent - candidates[0].time_sent <= duration:
             return False

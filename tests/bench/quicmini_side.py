@@ -22,6 +22,7 @@ CONFIG = Config(
     max_data=WINDOW,
     max_stream_data=WINDOW,
     max_datagram_size=1200,
+    path_mtu_discovery=False,
     cipher_suites=(0x1301,),
 )
 PIECE = 256 * 1024  # bytes asked for at once

@@ -90,15 +90,18 @@ class FlightWatch:
     what fills the window before that packet has come.
     """
 
-    def __init__(self, connection: Connection, max_datagram_size: int) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._max_datagram_size = max_datagram_size
         self._probes = 0
         self._before = 0
 
     def on_timer(self) -> None:
         """A timer fired: it may have been the probe timeout."""
-        self._probes = PROBES * self._max_datagram_size
+        self._probes = self._two_probes
+
+    @property
+    def _two_probes(self) -> int:
+        return PROBES * self._connection._core.path.max_datagram_size
 
     def before_sending(self) -> None:
         self._before = self._connection.bytes_in_flight
@@ -111,7 +114,7 @@ class FlightWatch:
         if stats.bytes_in_flight < 0:
             raise Violation(f"bytes in flight: {stats.bytes_in_flight}")
         excess = stats.bytes_in_flight - max(self._before, stats.congestion_window)
-        if excess > (probes if self._connection._handshake.confirmed else PROBES * self._max_datagram_size):
+        if excess > (probes if self._connection._handshake.confirmed else self._two_probes):
             raise Violation(
                 f"bytes in flight grew from {self._before} to {stats.bytes_in_flight}, "
                 f"beyond the congestion window of {stats.congestion_window}, with {probes} for probes"

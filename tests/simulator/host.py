@@ -24,11 +24,11 @@ RECEIVE_BUFFER = 212_992  # bytes that wait for a host that stands still: what L
 class Link:
     """A connection, its application and its timer."""
 
-    def __init__(self, host: Host, connection: Connection, application: Application, max_datagram_size: int) -> None:
+    def __init__(self, host: Host, connection: Connection, application: Application) -> None:
         self.host = host
         self.connection = connection
         self.application = application
-        self._flight = FlightWatch(connection, max_datagram_size)
+        self._flight = FlightWatch(connection)
         self._armed: float | None = None
         self._last_fired = 0.0
         self._fired = 0
@@ -171,7 +171,7 @@ class Host:
         """The link of a connection, made the first time."""
         known = self.links.get(id(connection))
         if known is None:
-            known = Link(self, connection, self._attach(connection), self._max_datagram_size)
+            known = Link(self, connection, self._attach(connection))
             self.links[id(connection)] = known
         return known
 

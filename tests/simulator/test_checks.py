@@ -102,7 +102,7 @@ def connection(tmp_path: Path) -> Connection:
 
 
 def test_flight_beyond_the_window(connection: Connection) -> None:
-    watch = FlightWatch(connection, 1200)
+    watch = FlightWatch(connection)
     congestion = connection._core.recovery.congestion
     watch.before_sending()
     congestion.bytes_in_flight = congestion.window + 2401

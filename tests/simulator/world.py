@@ -12,6 +12,7 @@ from typing import NamedTuple
 from quicmini.config import Config
 from quicmini.connection.connection import Connection
 from quicmini.connection.endpoint import ClientSettings, Endpoint, ServerSettings
+from quicmini.connection.mtu import LARGEST_SIZE
 from quicmini.crypto.tokens import TicketKeys
 from quicmini.tls.context import ServerContext
 from quicmini.tls.replay import ReplayGuard
@@ -115,7 +116,7 @@ class World:
 
         endpoint = Endpoint(config, random=self._choose(f"{name} entropy").randbytes, server=settings)
         clock = LocalClock(self.clock, AHEAD[name])
-        return Host(name, address, endpoint, clock, self.note, attach, config.max_datagram_size)
+        return Host(name, address, endpoint, clock, self.note, attach, LARGEST_SIZE)
 
     def _dropped(self, where: str) -> Sink:
         def dropped(datagram: Datagram) -> None:
