@@ -251,3 +251,14 @@ def test_probes_are_acknowledged_and_larger_than_all_before(server_files: Certif
     sizes = sorted({len(datagram) for to_server, datagram in pair.sent if to_server})
     assert sizes[-1] == LARGEST_SIZE
     assert {1452, 1472, 8952} <= set(sizes)
+
+
+def test_another_path_is_searched_anew() -> None:
+    """RFC 9000 §9.4: from what is known of it."""
+    path = raised_path()
+    path.mtu.on_packets_lost([packet(1472)])
+    path.now, path.carries = 100.0, 1452
+    path.mtu.on_new_path(BASE_SIZE, path.now)
+    assert (path.mtu.size, path.mtu.suspected) == (BASE_SIZE, False)
+    path.search()
+    assert path.mtu.size == 1452
