@@ -60,6 +60,7 @@ def held(config: Config) -> dict[str, int]:
         "packets that nobody need acknowledge": 3 * MAX_ACK_ONLY * PACKET,
         "connection IDs": ids * SMALL_OBJECT,
         "answers to path challenges": MAX_QUEUED_PATH_RESPONSES * SMALL_OBJECT,
+        "marks of early data": streams * RANGE if config.early_data else 0,
         "tokens": MAX_TOKENS * (MAX_TOKEN_LENGTH + SMALL_OBJECT),
     }
 

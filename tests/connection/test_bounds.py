@@ -163,6 +163,16 @@ BOUNDS = [
         "quicmini.connection.address_tokens.MAX_REMEMBERED_TOKENS",
         "tests.connection.test_address_tokens.test_the_memory_for_used_tokens_is_bounded",
     ),
+    Bound(
+        "0-RTT datagrams before their Initial",
+        "quicmini.connection.overtaken.MAX_WAITING_DATAGRAMS",
+        "tests.connection.test_overtaken.test_the_oldest_gives_way",
+    ),
+    Bound(
+        "bytes of them",
+        "quicmini.connection.overtaken.MAX_WAITING_BYTES",
+        "tests.connection.test_overtaken.test_their_bytes_are_bounded_too",
+    ),
 ]
 BY_RESOURCE = pytest.mark.parametrize("bound", BOUNDS, ids=lambda bound: bound.resource)
 

@@ -9,7 +9,6 @@ import pytest
 
 from quicmini.config import Config
 from quicmini.connection.early_data import RETENTION
-from quicmini.connection.overtaken import MAX_WAITING_BYTES, MAX_WAITING_DATAGRAMS, Overtaken
 from quicmini.connection.state import ConnectionState
 from quicmini.errors import TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
@@ -18,7 +17,7 @@ from quicmini.wire.frames import Ack, Crypto, HandshakeDone, NewToken, PathRespo
 from quicmini.wire.packet import VERSION_1, VERSION_2, LongHeader, PacketType, RetryPacket, parse_long_header
 from tests.certificates import CertificateFiles
 from tests.connection.attacker import core_of, forge
-from tests.connection.pair import CLIENT, SERVER, Pair
+from tests.connection.pair import SERVER, Pair
 
 APPLICATION = PacketNumberSpace.APPLICATION
 EARLY = Config(early_data=True)
@@ -177,8 +176,19 @@ def test_a_session_with_damaged_parameters_sends_none(early: Early) -> None:
 
 
 @pytest.mark.parametrize("lost", range(8))
-def test_any_datagram_may_be_lost(early: Early, lost: int) -> None:
-    pair = early.pair()
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"refused": True},
+        {"server_config": Config(retry=True, early_data=True)},
+        {"server_config": Config(versions=(VERSION_2, VERSION_1), early_data=True)},
+        {"server_config": Config(versions=(VERSION_2,), early_data=True)},
+    ],
+    ids=["accepted", "refused", "Retry", "compatible version", "other version"],
+)
+def test_any_datagram_may_be_lost(early: Early, options: dict[str, Any], lost: int) -> None:
+    pair = early.pair(**options)
     stream_id = write(pair, bytes(3000))
     pair.drop = lambda to_server, datagram: len(pair.sent) == lost + 1
     pair.run(seconds=10.0)
@@ -435,19 +445,6 @@ def test_a_server_without_early_data_keeps_nothing(early: Early) -> None:
     pair.to_server([first])
     pair.run(seconds=1.0)
     assert pair.client.all_acknowledged
-
-
-def test_what_overtakes_is_bounded() -> None:
-    overtaken = Overtaken()
-    for number in range(3 * MAX_WAITING_DATAGRAMS):
-        overtaken.keep(b"%d" % number, CLIENT, bytes(100))
-    assert len(overtaken) == MAX_WAITING_DATAGRAMS
-    for _ in range(100):
-        overtaken.keep(b"large", CLIENT, bytes(60_000))
-    assert len(overtaken) == MAX_WAITING_BYTES // 60_000
-    assert overtaken.take(b"large", SERVER) == []
-    assert overtaken.take(b"large", CLIENT) == [bytes(60_000)] * (MAX_WAITING_BYTES // 60_000)
-    assert len(overtaken) == 0
 
 
 def test_early_packets_are_read_for_a_while_after_the_handshake(early: Early) -> None:

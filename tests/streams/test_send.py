@@ -447,3 +447,74 @@ def test_unacknowledged_is_counted_once() -> None:
     bench.acknowledge_all()
     counts.append(bench.context.unacknowledged)
     assert counts == [0, 1, 1, 1, 0, 1, 1, 0]
+
+
+# Starting over, when 0-RTT data was refused (RFC 9001 §4.6.2)
+
+
+def start_over(bench: Bench, *, limit: int = 1000, credit: int = 1000, parked: bool = False) -> None:
+    bench.context.start_over(credit)
+    bench.stream.start_over(limit, parked=parked)
+
+
+def test_everything_goes_again() -> None:
+    bench = Bench()
+    bench.write(fin=True)
+    assert bench.send() == [Stream(ID, 0, b"hello", True)]
+    bench.lose()
+    start_over(bench)
+    assert bench.send() == [Stream(ID, 0, b"hello", True)]
+    assert bench.context.credit.used == 5
+    assert bench.context.retransmitted_bytes == 0
+    bench.acknowledge()
+    assert bench.stream.state is DATA_RECVD
+    assert bench.ended == [ID]
+
+
+def test_what_was_not_sent_yet_waits_for_nothing() -> None:
+    bench = Bench(credit=0)
+    bench.write()
+    assert bench.send() == [DataBlocked(0)]
+    start_over(bench)
+    assert bench.send() == [Stream(ID, 0, b"hello", False)]
+
+
+def test_the_new_limits_are_lower() -> None:
+    bench = Bench()
+    bench.write(b"0123456789", fin=True)
+    bench.send()
+    start_over(bench, limit=4)
+    assert bench.send() == [Stream(ID, 0, b"0123", False), StreamDataBlocked(ID, 4)]
+    bench.stream.on_max_stream_data(10)
+    assert bench.send() == [Stream(ID, 4, b"456789", True)]
+    start_over(bench, credit=3)
+    assert bench.send() == [Stream(ID, 0, b"012", False), DataBlocked(3)]
+
+
+def test_a_parked_stream_says_nothing() -> None:
+    bench = Bench()
+    bench.write()
+    bench.send()
+    start_over(bench, parked=True)
+    bench.write(b" again", fin=True)
+    bench.stream.on_max_stream_data(2000)
+    assert bench.send() == []
+    bench.stream.unpark()
+    assert bench.send() == [Stream(ID, 0, b"hello again", True)]
+    bench.stream.unpark()
+    assert bench.send() == []
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_a_parked_stream_is_reset_when_it_may_be(earlier: bool) -> None:
+    """Its final size is 0: nothing of it counts (RFC 9000 §4.5)."""
+    bench = Bench()
+    bench.write()
+    bench.send()
+    if earlier:
+        bench.reset()
+    start_over(bench, parked=True)
+    bench.reset()
+    assert bench.send() == []
+    bench.stream.unpark()
+    assert bench.send() == [ResetStream(ID, 7, 0)]

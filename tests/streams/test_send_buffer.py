@@ -166,3 +166,24 @@ def test_against_a_network(steps: list[tuple[str, int]]) -> None:
     assert arrived == set(range(written))
     assert (buffer.start, buffer.sent, buffer.end) == (written, written, written)
     assert buffer._chunks == []
+
+
+def test_rewinds_to_the_beginning() -> None:
+    """Nothing of it has arrived: it is given out once more, and what was written since follows."""
+    buffer = filled(TEXT[:10_000], TEXT[10_000:20_000])
+    assert buffer.take(15_000) == (0, TEXT[:15_000])
+    buffer.on_lost(0, 1000)
+    buffer.rewind()
+    buffer.write(TEXT[20_000:21_000])
+    assert buffer.take(12_000) == (0, TEXT[:12_000])
+    assert buffer.take(12_000) == (12_000, TEXT[12_000:21_000])
+    assert not buffer.has_data
+
+
+def test_rewinds_what_was_cleared_to_nothing() -> None:
+    buffer = filled(b"given up")
+    buffer.take(5)
+    buffer.clear()
+    buffer.rewind()
+    assert (buffer.start, buffer.sent, buffer.end) == (0, 0, 0)
+    assert not buffer.has_data

@@ -235,3 +235,22 @@ def test_max_streams_that_does_not_grow_is_ignored() -> None:
     assert events(client) == []
     deliver(client, [MaxStreams(2, True)])
     assert events(client) == [StreamsAvailable(False)]
+
+
+def test_streams_beyond_a_new_lower_limit_wait() -> None:
+    """RFC 9001 §4.6.2: early data was refused, and the server allows fewer streams than it did."""
+    client = manager(is_client=True)
+    client.set_remote(limits())
+    streams = [client.open(unidirectional=False) for _ in range(3)]
+    for stream_id in streams:
+        assert stream_id is not None
+        client.write(stream_id, b"x", True)
+    assert len(frames(client)) == 3
+    client.start_over(limits(streams=1))
+    assert frames(client) == [Stream(0, 0, b"x", True)]
+    assert client.open(unidirectional=False) is None
+    client.on_max_streams(MaxStreams(2, True))
+    assert Stream(4, 0, b"x", True) in frames(client)
+    client.on_max_streams(MaxStreams(9, True))
+    assert frames(client) == [Stream(8, 0, b"x", True)]
+    assert client.open(unidirectional=False) == 12
