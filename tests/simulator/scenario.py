@@ -24,7 +24,8 @@ class Scenario:
     The hosts. stall: each stands still once for so many seconds; leap: each one's clock leaps once by so many.
     rebindings: so many times the client's NAT gives it another port, or another host as well (new_host). key_updates:
     so many times each side asks for new keys. every: seconds between two of these, on average. retry: the server sends
-    Retry. again: so many more connections, one after the other, each with what the one before has left.
+    Retry. again: so many more connections, one after the other, each with what the one before has left. early: those
+    begin with 0-RTT data; refuse_early: the server does not take it.
 
     The applications. streams: of each type, opened by each side; size: the most bytes on each. lazy: slow readers.
     aborts: how likely a direction of a stream is given up by either end. messages: DATAGRAM frames that each side
@@ -61,6 +62,8 @@ class Scenario:
     every: float = 0.2
     retry: bool = False
     again: int = 0
+    early: bool = False
+    refuse_early: bool = False
     streams: int = 2
     size: int = 20_000
     lazy: bool = False
@@ -114,6 +117,8 @@ class Scenario:
             messages=choose.choice((0, 0, 10, 200)),
             client_versions=choose.choice(("1", "12", "12", "21")),
             server_versions=choose.choice(("1", "12", "12", "21")),
+            early=choose.random() < 0.7,
+            refuse_early=choose.random() < 0.2,
         )
 
     def command(self) -> str:

@@ -25,12 +25,12 @@ class SimulationFailed(AssertionError):
 
 @dataclass
 class Result:
-    """What a run came to, that is, its last connection. seconds: until everything had arrived, or until the end began;
-    virtual.
+    """What a run came to, that is, its last connection.
 
-    server, server_error: None if the server never heard of the connection. amplification: the largest ratio of bytes
-    sent to bytes received that there was with an address that had not proved itself. resumed: whether the session of an
-    earlier connection was. client_messages, server_messages: how many came there.
+    seconds: until everything had arrived, or until the end began; virtual. server, server_error: None if the server
+    never heard of the connection. amplification: the largest ratio of bytes sent to bytes received that there was with
+    an address that had not proved itself. resumed: whether the session of an earlier connection was. early: whether
+    the server took 0-RTT data. client_messages, server_messages: how many came there.
     """
 
     scenario: Scenario
@@ -42,6 +42,7 @@ class Result:
     server_error: ConnectionClosed | None
     amplification: float
     resumed: bool
+    early: bool
     client_messages: int
     server_messages: int
 
@@ -88,7 +89,11 @@ class _Run:
         for _ in range(self._scenario.again):
             before = self._world.client.past[-1]
             self._earlier = [*self._world.client.past, *self._world.server.past]
-            self._settings = self._settings._replace(token=before.application.token, session=before.connection.session)
+            self._settings = self._settings._replace(
+                token=before.application.token,
+                session=before.connection.session,
+                early_data=self._scenario.early,
+            )
             result = self._connection()
         return result
 
@@ -127,6 +132,9 @@ class _Run:
             raise Violation("a connection did not terminate")
         for link in links:
             self._check_end(link, closer)
+        new = [link for link in self._world.server.past if link not in self._earlier]
+        if sum(link.application.was_spoken_to for link in new) > 1:
+            raise Violation("somebody's replay was taken for early data")
 
     def _nothing_left(self) -> bool:
         return not self._world.client.links and not self._world.server.links
@@ -144,6 +152,7 @@ class _Run:
             server.connection.error if server else None,
             self._world.amplification.largest,
             client.connection.session_resumed,
+            bool(client.connection.early_data_accepted),
             len(client.application.messages),
             len(server.application.messages) if server else 0,
         )

@@ -93,6 +93,23 @@ def test_sessions_are_resumed(simulate: Simulate, seed: int) -> None:
     assert not simulate(Scenario(seed)).resumed
 
 
+@pytest.mark.parametrize("seed", range(8100, 8110))
+def test_early_data_spares_a_round_trip(simulate: Simulate, seed: int) -> None:
+    """RFC 9001 §4.6: and whatever becomes of it, all arrives once."""
+    resumed = simulate(Scenario(seed, delay=0.1, size=500, again=1))
+    early = simulate(Scenario(seed, delay=0.1, size=500, again=1, early=True))
+    refused = simulate(Scenario(seed, delay=0.1, size=500, again=1, early=True, refuse_early=True))
+    assert (resumed.early, early.early, refused.early) == (False, True, False)
+    assert early.seconds < resumed.seconds - 0.15
+    assert refused.seconds < resumed.seconds + 0.05
+
+
+@pytest.mark.parametrize("seed", range(8200, 8220))
+def test_early_data_and_noise(simulate: Simulate, seed: int) -> None:
+    """RFC 9001 §9.2: strangers send whole first flights again, while they are under way and afterwards."""
+    simulate(Scenario(seed, loss=0.2, jitter=0.05, noise=100.0, again=3, early=True, size=3000))
+
+
 @pytest.mark.parametrize("client", ["1", "2", "12", "21"])
 @pytest.mark.parametrize("server", ["1", "2", "12", "21"])
 def test_versions(simulate: Simulate, client: str, server: str) -> None:

@@ -153,6 +153,17 @@ class Application:
         return self.connected and not (any(self._to_open.values()) or self._outgoing or self._to_read)
 
     @property
+    def _early(self) -> bool:
+        """Whether data may be sent before the handshake is complete: 0-RTT data, and a server's answers to it."""
+        connection = self._connection
+        return connection.sends_early_data if self._is_client else connection.early_data_accepted is True
+
+    @property
+    def was_spoken_to(self) -> bool:
+        """Whether a stream was opened by the peer."""
+        return any(stream_id % 2 == self._is_client for stream_id in self._offsets)
+
+    @property
     def progress(self) -> str:
         """For a failure's message: what is missing."""
         return (
@@ -192,7 +203,7 @@ class Application:
 
     def run(self) -> bool:
         """Do what can be done now. True: there is more to read, later."""
-        if self.connected:
+        if self.connected or self._early:
             self._open()
             for stream_id, outgoing in list(self._outgoing.items()):
                 outgoing.write(self._connection, self._choose.randint(1, 20_000))

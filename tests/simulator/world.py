@@ -48,6 +48,13 @@ class TraceLine(NamedTuple):
     peer: str
 
 
+class _Refuse(ReplayGuard):
+    """Has always seen everything before."""
+
+    def first_use(self, ticket_id: bytes, *, issued_at: float, sent_at: float, now: float) -> bool:
+        return False
+
+
 class World:
     """client and server, and the ways between them.
 
@@ -97,7 +104,8 @@ class World:
     def _server_context(self, context: ServerContext) -> ServerContext:
         """Tickets are of this world alone."""
         keys = TicketKeys(self._choose("tickets").randbytes)
-        return replace(context, clock=self._date, ticket_keys=keys, replay_guard=ReplayGuard())
+        guard = _Refuse() if self.scenario.refuse_early else ReplayGuard()
+        return replace(context, clock=self._date, ticket_keys=keys, replay_guard=guard, early_data=self.scenario.early)
 
     def _host(self, name: str, address: Address, settings: ServerSettings | None) -> Host:
         scenario, choose = self.scenario, self._choose(name)
