@@ -42,7 +42,8 @@ class Config:
     send_buffer_size: how much `sendall` holds for a stream before it blocks: unsent and unacknowledged bytes.
     send_buffer_total: how much all streams of a connection hold together; beyond that each may still hold 16 KiB.
     initial_rtt: the round-trip time assumed before the first measurement (RFC 9002 §6.2.2).
-    cipher_suites, groups: TLS code points in order of preference (RFC 9846 §B.4, §4.2.8).
+    cipher_suites, groups: TLS code points in order of preference (RFC 9846 §B.4, §4.3.7). The first group,
+        X25519MLKEM768, is passed over where the `cryptography` package does not offer ML-KEM.
     session_tickets: how many tickets a server gives each client, to resume its session with (RFC 9846 §4.7.1).
     early_data: a server lets clients that resume a session send data with their first flight, which saves a round trip.
         Such data may be a replay (RFC 9001 §9.2): see `Stream.early_data`.
@@ -72,7 +73,7 @@ class Config:
     send_buffer_total: int = 16 * MIB
     initial_rtt: float = 0.333
     cipher_suites: tuple[int, ...] = (0x1301, 0x1302, 0x1303)
-    groups: tuple[int, ...] = (0x001D, 0x0017, 0x0018)
+    groups: tuple[int, ...] = (0x11EC, 0x001D, 0x0017, 0x0018)
     session_tickets: int = 1
     early_data: bool = False
     retry: bool = False

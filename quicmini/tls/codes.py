@@ -58,11 +58,12 @@ class ExtensionType(IntEnum):
 
 
 class NamedGroup(IntEnum):
-    """Key exchange groups (RFC 9846 §4.3.7)."""
+    """Key exchange groups (RFC 9846 §4.3.7; X25519MLKEM768: draft-ietf-tls-ecdhe-mlkem)."""
 
     SECP256R1 = 0x0017
     SECP384R1 = 0x0018
     X25519 = 0x001D
+    X25519MLKEM768 = 0x11EC
 
 
 class SignatureScheme(IntEnum):

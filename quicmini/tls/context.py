@@ -13,19 +13,24 @@ from quicmini.tls.certificates import Credential, TrustStore
 from quicmini.tls.codec import encode_u16_list
 from quicmini.tls.codes import TLS_1_3, ExtensionType, NamedGroup
 from quicmini.tls.extensions import Extensions, encode_protocols
-from quicmini.tls.groups import GROUPS
+from quicmini.tls.groups import GROUPS, OPTIONAL_GROUPS
 from quicmini.tls.psk import ONLY_WITH_KEY_SHARES
 from quicmini.tls.replay import ReplayGuard
 from quicmini.tls.signatures import OFFERED_SCHEMES
 
 __all__ = ["ClientContext", "ServerContext"]
 
+# All randomness of these comes from what is handed in, so that a handshake can be repeated. What programs get is
+# `Config.groups`, which begins with X25519MLKEM768.
 DEFAULT_GROUPS = (NamedGroup.X25519, NamedGroup.SECP256R1, NamedGroup.SECP384R1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Context:
-    """alpn_protocols, cipher_suites and groups are in order of preference; ValueError if one of them cannot work."""
+    """alpn_protocols, cipher_suites and groups are in order of preference; ValueError if one of them cannot work.
+
+    A group that this project knows but the installation lacks (ML-KEM) is passed over.
+    """
 
     alpn_protocols: tuple[str, ...]
     cipher_suites: tuple[int, ...] = tuple(CIPHER_SUITES)
@@ -38,6 +43,8 @@ class _Context:
             if not 1 <= len(protocol) <= 255:
                 raise ValueError(f"an ALPN protocol has 1 to 255 bytes (got {len(protocol)})")
         _require_known("cipher suite", self.cipher_suites, CIPHER_SUITES)
+        usable = tuple(code for code in self.groups if code in GROUPS or code not in OPTIONAL_GROUPS)
+        object.__setattr__(self, "groups", usable)
         _require_known("group", self.groups, GROUPS)
 
     @cached_property
@@ -67,10 +74,14 @@ class ClientContext(_Context):
     clock: Callable[[], datetime]
     credential: Credential | None = None
 
-    @property
+    @cached_property
     def groups_with_shares(self) -> tuple[int, ...]:
-        """The groups that a ClientHello brings a key share for; a server that wants another asks for it."""
-        return self.groups[:1]
+        """The groups that a ClientHello brings a key share for; a server that wants another asks for it.
+
+        The preferred one, and if many servers lack it, the best of the others, which spares them and us a round trip.
+        """
+        common = [code for code in self.groups if code not in OPTIONAL_GROUPS]
+        return tuple(dict.fromkeys((self.groups[0], *common[:1])))
 
     @cached_property
     def hello_extensions(self) -> Extensions:

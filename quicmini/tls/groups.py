@@ -1,4 +1,6 @@
-"""Key exchange groups (RFC 9846 §4.3.8.2, §7.4.2). Private keys are made from the randomness that is handed in.
+"""Key exchange groups (RFC 9846 §4.3.8.2, §7.4.2; X25519MLKEM768: draft-ietf-tls-ecdhe-mlkem).
+
+Private keys are made from the randomness that is handed in, but for the library's own when it encapsulates (ML-KEM).
 
 A client `offer`s a share and later learns the secret from the server's; a server answers a client's share with
 `respond`. The two roles are kept apart because a key encapsulation mechanism answers with something else than a
@@ -10,14 +12,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+try:
+    from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
+except ImportError:  # an older version of the library
+    _HAS_ML_KEM = False
+else:
+    try:
+        MLKEM768PrivateKey.from_seed_bytes(bytes(64))
+        _HAS_ML_KEM = True
+    except UnsupportedAlgorithm:  # an older OpenSSL beneath it
+        _HAS_ML_KEM = False
+
 from quicmini.errors import HandshakeError, crypto_error
 from quicmini.tls.codes import Alert, NamedGroup
 
-__all__ = ["GROUPS", "Group", "KeyShare", "Random"]
+__all__ = ["GROUPS", "OPTIONAL_GROUPS", "Group", "KeyShare", "Random"]
 
 Random = Callable[[int], bytes]
 
@@ -90,40 +104,102 @@ def _p384(random: Random) -> PrivateKey:
     return _NistCurve(NamedGroup.SECP384R1, ec.SECP384R1(), P384_ORDER, random)
 
 
+class Secret(Protocol):
+    """What a client keeps of a share: it leads to the shared secret, with what the server answers."""
+
+    def exchange(self, peer: bytes) -> bytes: ...
+
+
 class KeyShare(NamedTuple):
     """What a client offered in a group: `public` goes on the wire."""
 
     group: int
     public: bytes
-    private: PrivateKey
+    private: Secret
 
     def shared_secret(self, server_share: bytes) -> bytes:
         """The secret that the server's share leads to; illegal_parameter if the share is not valid."""
         return self.private.exchange(server_share)
 
 
-class Group(NamedTuple):
+class Group(Protocol):
     """A key exchange group."""
+
+    @property
+    def code(self) -> NamedGroup: ...
+
+    def offer(self, random: Random) -> KeyShare:
+        """A fresh share for a ClientHello."""
+
+    def respond(self, client_share: bytes, random: Random) -> tuple[bytes, bytes]:
+        """The server's share and the shared secret; illegal_parameter if the client's share is not valid."""
+
+
+class _Curve(NamedTuple):
+    """Diffie-Hellman: both sides send a public key."""
 
     code: NamedGroup
     make_key: Callable[[Random], PrivateKey]
 
     def offer(self, random: Random) -> KeyShare:
-        """A fresh share for a ClientHello."""
         private_key = self.make_key(random)
         return KeyShare(self.code, private_key.public_bytes(), private_key)
 
     def respond(self, client_share: bytes, random: Random) -> tuple[bytes, bytes]:
-        """The server's share and the shared secret; illegal_parameter if the client's share is not valid."""
         private_key = self.make_key(random)
         return private_key.public_bytes(), private_key.exchange(client_share)
 
 
-GROUPS: dict[int, Group] = {
-    group.code: group
-    for group in (
-        Group(NamedGroup.X25519, _X25519),
-        Group(NamedGroup.SECP256R1, _p256),
-        Group(NamedGroup.SECP384R1, _p384),
-    )
-}
+# Bytes of ML-KEM-768: an encapsulation key and a ciphertext (FIPS 203 §8); an X25519 public key follows on the wire.
+_ML_KEM_KEY_SIZE = 1184
+_ML_KEM_CIPHERTEXT_SIZE = 1088
+_X25519_SIZE = 32
+
+
+class _HybridSecret(NamedTuple):
+    """The client's keys of X25519MLKEM768."""
+
+    ml_kem: MLKEM768PrivateKey
+    x25519: _X25519
+
+    def exchange(self, peer: bytes) -> bytes:
+        if len(peer) != _ML_KEM_CIPHERTEXT_SIZE + _X25519_SIZE:
+            raise _bad_share(NamedGroup.X25519MLKEM768)
+        secret = self.ml_kem.decapsulate(peer[:_ML_KEM_CIPHERTEXT_SIZE])
+        return secret + self.x25519.exchange(peer[_ML_KEM_CIPHERTEXT_SIZE:])
+
+
+class _X25519MlKem768(NamedTuple):
+    """ML-KEM-768 and X25519 side by side: who wants to know the secret has to break both."""
+
+    code: NamedGroup = NamedGroup.X25519MLKEM768
+
+    def offer(self, random: Random) -> KeyShare:
+        secret = _HybridSecret(MLKEM768PrivateKey.from_seed_bytes(random(64)), _X25519(random))
+        public = secret.ml_kem.public_key().public_bytes_raw() + secret.x25519.public_bytes()
+        return KeyShare(self.code, public, secret)
+
+    def respond(self, client_share: bytes, random: Random) -> tuple[bytes, bytes]:
+        if len(client_share) != _ML_KEM_KEY_SIZE + _X25519_SIZE:
+            raise _bad_share(self.code)
+        try:
+            # It checks the key, as FIPS 203 §7.2 asks.
+            public_key = MLKEM768PublicKey.from_public_bytes(client_share[:_ML_KEM_KEY_SIZE])
+        except ValueError:
+            raise _bad_share(self.code) from None
+        secret, ciphertext = public_key.encapsulate()
+        x25519 = _X25519(random)
+        return ciphertext + x25519.public_bytes(), secret + x25519.exchange(client_share[_ML_KEM_KEY_SIZE:])
+
+
+# In order of preference.
+_ALL: tuple[Group, ...] = (
+    *((_X25519MlKem768(),) if _HAS_ML_KEM else ()),
+    _Curve(NamedGroup.X25519, _X25519),
+    _Curve(NamedGroup.SECP256R1, _p256),
+    _Curve(NamedGroup.SECP384R1, _p384),
+)
+GROUPS: dict[int, Group] = {group.code: group for group in _ALL}
+
+# Groups that an installation may lack, and that many peers do.
+OPTIONAL_GROUPS = frozenset({NamedGroup.X25519MLKEM768})

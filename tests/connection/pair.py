@@ -14,6 +14,7 @@ from quicmini.connection.state import Address, Transmit
 from quicmini.crypto.tokens import TicketKeys
 from quicmini.tls.certificates import load_credential, load_trust_store
 from quicmini.tls.context import ClientContext, ServerContext
+from quicmini.tls.groups import OPTIONAL_GROUPS
 from quicmini.tls.session import Session
 from tests.certificates import CertificateFiles
 
@@ -44,7 +45,10 @@ def split(transmits: list[Transmit]) -> list[bytes]:
 
 
 class Pair:
-    """`run` carries datagrams to and fro until both sides are silent; `drop` may keep some from arriving."""
+    """`run` carries datagrams to and fro until both sides are silent; `drop` may keep some from arriving.
+
+    ml_kem: also offer the key share that makes the ClientHello too long for one datagram.
+    """
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class Pair:
         session: Session | None = None,
         early_data: bool = False,
         server_context: ServerContext | None = None,
+        ml_kem: bool = False,
     ) -> None:
         self.now = 0.0
         self.drop: Callable[[bool, bytes], bool] = lambda to_server, datagram: False
@@ -72,7 +77,7 @@ class Pair:
             alpn_protocols=server_alpn,
             credential=load_credential(files.certfile, files.keyfile),
             cipher_suites=server_config.cipher_suites,
-            groups=server_config.groups,
+            groups=_groups(server_config, ml_kem),
             ticket_keys=TicketKeys(counting_random("tickets")),
             session_tickets=server_config.session_tickets,
             early_data=server_config.early_data,
@@ -83,7 +88,7 @@ class Pair:
             trust_store=load_trust_store(files.cafile) if verify else None,
             clock=lambda: datetime.now(UTC),
             cipher_suites=client_config.cipher_suites,
-            groups=client_config.groups,
+            groups=_groups(client_config, ml_kem),
         )
         server = ServerSettings(self.server_context)
         self.server_endpoint = Endpoint(server_config, random=counting_random("server"), server=server)
@@ -157,6 +162,10 @@ class Pair:
         """Run until both sides are connected, and acknowledged it."""
         self.run(seconds=0.1)
         events(self.client), events(self.server)
+
+
+def _groups(config: Config, ml_kem: bool) -> tuple[int, ...]:
+    return tuple(group for group in config.groups if ml_kem or group not in OPTIONAL_GROUPS)
 
 
 def events(connection: Connection) -> list[Event]:

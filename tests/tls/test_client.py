@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from quicmini.config import Config
 from quicmini.crypto.hkdf import hkdf_expand_label
 from quicmini.errors import TransportErrorCode
 from quicmini.tls.certificates import Credential, TrustStore
@@ -74,6 +75,16 @@ def test_the_hello() -> None:
         E.SERVER_NAME,
     }
     assert list(parse_client_shares(hello.extensions[E.KEY_SHARE])) == [NamedGroup.X25519]
+
+
+def test_a_second_share_spares_servers_that_lack_ml_kem_a_round_trip() -> None:
+    client = make_client(client_context(groups=Config().groups))
+    hello = ClientHello.parse(started(client)[4:])
+    assert list(parse_client_shares(hello.extensions[E.KEY_SHARE])) == [NamedGroup.X25519MLKEM768, NamedGroup.X25519]
+    server = make_server()
+    server.receive(INITIAL, hello.encode())
+    answer = ServerHello.parse(crypto_data(server.events(), INITIAL)[4:])
+    assert not answer.is_hello_retry_request
 
 
 SERVER_HELLOS: dict[str, tuple[Callable[[ServerHello], ServerHello], Alert]] = {

@@ -11,6 +11,7 @@ import pytest
 
 from quicmini.crypto.keys import CIPHER_SUITES, EncryptionLevel
 from quicmini.crypto.tokens import TicketKeys
+from quicmini.errors import TransportErrorCode
 from quicmini.tls.certificates import TrustStore
 from quicmini.tls.client import TlsClient
 from quicmini.tls.codes import Alert, ExtensionType, NamedGroup
@@ -33,6 +34,7 @@ from tests.tls.peers import (
     counting_random,
     credential,
     crypto_data,
+    error_of,
     first_session,
     make_client,
     make_server,
@@ -546,3 +548,15 @@ def test_the_age_of_a_ticket_is_hidden() -> None:
     encoded = encode_with_psk(hello, session, session.issued_at + 1.5, schedule)
     offered = OfferedPsks.parse(ClientHello.parse(encoded[4:]).extensions[E.PRE_SHARED_KEY])
     assert offered.identities == (PskIdentity(session.ticket, (session.age_add + 1500) % 2**32),)
+
+
+@pytest.mark.parametrize("level", [ZERO_RTT, HANDSHAKE])
+def test_end_of_early_data_is_not_used_even_where_there_was_some(level: EncryptionLevel) -> None:
+    """RFC 9001 §8.3."""
+    context = early_context()
+    server = make_server(context)
+    server.receive(INITIAL, started(make_client(session=first_session(context), early_data=True)))
+    assert decided(server.events()) == [True]
+    error = error_of(server.receive, level, b"\5\0\0\0")
+    expected = 0x100 + Alert.UNEXPECTED_MESSAGE if level is HANDSHAKE else TransportErrorCode.PROTOCOL_VIOLATION
+    assert error.error_code == expected
