@@ -67,7 +67,7 @@ def assert_agreed(client_events: list[TlsEvent], server_events: list[TlsEvent]) 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_combination(suite: int, group: int, kind: str) -> None:
     client = make_client(client_context(cipher_suites=(suite,), groups=(group,)))
-    server = make_server(server_context(kind))
+    server = make_server(server_context(kind, groups=tuple(GROUPS)))
     client_events, server_events = shake_hands(client, server)
     assert client.complete
     assert server.complete
