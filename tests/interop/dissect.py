@@ -107,6 +107,7 @@ class _Connection:
 
     number: int
     initial_cid: bytes  # what the Initial keys come from
+    retries: set[bytes] = field(default_factory=set)  # source connection IDs of Retry packets not followed so far
     secrets: Secrets | None = None
     client_hello: dict[int, bytes] = field(default_factory=dict)
     keys: dict[tuple[PacketType, bool, int], _Keys] = field(default_factory=dict)
@@ -184,15 +185,19 @@ class _Dissector:
         version = 0 if isinstance(header, VersionNegotiation) else header.version
         token = header.token if isinstance(header, RetryPacket) else b""
         connection = self._by_cid.get(header.destination_cid)
-        if connection is not None and kind is PacketType.RETRY:  # RFC 9001 §5.2: Initial keys change
-            connection.initial_cid = header.source_cid
-            connection.keys.clear()
+        if connection is not None and kind is PacketType.RETRY:
+            connection.retries.add(header.source_cid)
             self._by_cid[header.source_cid] = connection
         number = connection.number if connection else None
         return Packet(captured, kind, size, number, version, header.destination_cid, header.source_cid, token)
 
     def _long(self, captured: Captured, header: LongHeader, packet: bytes, pn_offset: int) -> Packet:
         connection = self._connection_of(captured, header)
+        if connection and captured.to_server and header.destination_cid in connection.retries:
+            # The client has followed this Retry packet, one of several it may be: Initial keys change (RFC 9001 §5.2).
+            connection.initial_cid = header.destination_cid
+            connection.retries.clear()
+            connection.keys.clear()
         opened = connection and self._open(connection, captured, header, packet, pn_offset)
         number, _, frames = opened or (None, None, None)
         if connection and frames:
