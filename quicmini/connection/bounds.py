@@ -18,6 +18,7 @@ from quicmini.connection.crypto_stream import CRYPTO_BUFFER_SIZE
 from quicmini.connection.datagrams import MAX_QUEUED_DATAGRAMS, MAX_RECEIVED_BYTES, MAX_RECEIVED_DATAGRAMS
 from quicmini.connection.first_flight import MAX_TOKEN_LENGTH
 from quicmini.connection.frame_handlers import MAX_TOKENS
+from quicmini.connection.migration import MAX_PATHS, MAX_REMEMBERED_CHALLENGES
 from quicmini.connection.paths import MAX_QUEUED_PATH_RESPONSES
 from quicmini.connection.receive import MAX_UNDECRYPTABLE
 from quicmini.recovery.acks import MAX_ACK_RANGES
@@ -32,6 +33,7 @@ __all__ = ["bytes_for_each_connection", "held"]
 RANGE = 96  # two integers in two lists
 SMALL_OBJECT = 256  # a frame or an ID that waits, with its bytes
 PACKET = 384  # what was sent in it
+PATH = 4096  # with what was measured on it
 STREAM = 2560  # both parts, with their buffers
 FIXED = 128 * 1024  # the connection itself: keys, TLS, recovery
 
@@ -59,8 +61,9 @@ def held(config: Config) -> dict[str, int]:
         "packet numbers": 3 * MAX_ACK_RANGES * RANGE,
         "packets that nobody need acknowledge": 3 * MAX_ACK_ONLY * PACKET,
         "connection IDs": ids * SMALL_OBJECT,
-        "answers to path challenges": MAX_QUEUED_PATH_RESPONSES * SMALL_OBJECT,
         "marks of early data": streams * RANGE if config.early_data else 0,
+        "paths": MAX_PATHS * (PATH + MAX_QUEUED_PATH_RESPONSES * SMALL_OBJECT),
+        "path challenges": MAX_REMEMBERED_CHALLENGES * SMALL_OBJECT,
         "tokens": MAX_TOKENS * (MAX_TOKEN_LENGTH + SMALL_OBJECT),
     }
 

@@ -44,14 +44,24 @@ BOUNDS = [
         "tests.connection.test_paths.test_a_flood_of_challenges_keeps_the_newest_only",
     ),
     Bound(
+        "paths",
+        "quicmini.connection.migration.MAX_PATHS",
+        "tests.connection.test_migration.test_addresses_without_end_make_few_paths",
+    ),
+    Bound(
+        "challenges whose answers are known",
+        "quicmini.connection.migration.MAX_REMEMBERED_CHALLENGES",
+        "tests.connection.test_migration.test_challenges_are_forgotten_in_the_end",
+    ),
+    Bound(
         "RETIRE_CONNECTION_ID frames that wait",
         "quicmini.connection.cids.MAX_PENDING_RETIREMENTS",
-        "tests.connection.test_receiver_checks.test_e10_too_many_connection_ids_to_retire",
+        "tests.connection.test_receiver_checks_paths.test_e10_too_many_connection_ids_to_retire",
     ),
     Bound(
         "connection IDs of the peer",
         "quicmini.connection.cids.ACTIVE_CONNECTION_ID_LIMIT",
-        "tests.connection.test_receiver_checks.test_e09_more_connection_ids_than_allowed",
+        "tests.connection.test_receiver_checks_paths.test_e09_more_connection_ids_than_allowed",
     ),
     Bound(
         "connection IDs for the peer",

@@ -194,6 +194,7 @@ def test_e83_no_application_protocol(
 
 
 def test_e83_no_application_protocol_in_common(server_files: CertificateFiles) -> None:
+    """RFC 9001 §8.1."""
     assert handshake(server_files, victim_is_server=True, client_alpn=("other",)) == 0x0178
 
 

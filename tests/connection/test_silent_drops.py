@@ -5,12 +5,16 @@ An error here would be a gift to whoever can send a datagram: what follows still
 
 from __future__ import annotations
 
+import os
+import socket
+
 import pytest
 
 from quicmini.connection.receive import MAX_UNDECRYPTABLE
 from quicmini.connection.state import Address, ConnectionState
 from quicmini.crypto.retry import retry_integrity_tag
 from quicmini.recovery.sent import PacketNumberSpace
+from quicmini.sync.udp import IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_PROBE, UdpSocket
 from quicmini.wire.frames import MaxData, MaxStreamData, NewConnectionId, Ping, Stream
 from quicmini.wire.packet import (
     VERSION_1,
@@ -181,6 +185,39 @@ def test_d09_an_initial_in_a_small_datagram(server_files: CertificateFiles) -> N
     duel.deliver([duel.forge(Ping(), space=INITIAL, padded=False)])
     assert duel.dropped == {"Initial in a small datagram": 1}
     finish(duel)
+
+
+@pytest.mark.parametrize(
+    ("family", "address", "level", "option"),
+    [
+        (socket.AF_INET, ("127.0.0.1", 0), socket.IPPROTO_IP, IP_MTU_DISCOVER),
+        (socket.AF_INET6, ("::1", 0), socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER),
+    ],
+)
+def test_d10_the_kernel_does_not_listen_to_icmp(
+    family: socket.AddressFamily, address: tuple[str, int], level: int, option: int
+) -> None:
+    """RFC 9000 §14.2.1: nobody looks at the packet that such a message quotes, so none of them counts."""
+    udp = UdpSocket.bind(family, address)
+    with socket.socket(fileno=os.dup(udp.fileno())) as same:
+        assert same.getsockopt(level, option) == PMTUDISC_PROBE
+    udp.close()
+
+
+def test_d10_datagrams_never_shrink_below_1200_bytes(duel: Duel) -> None:
+    """RFC 9000 §14.2.1: a path that carries nothing is no reason, either."""
+    pair = duel.pair
+    pair.drop = lambda to_server, datagram: to_server is not duel.victim_is_server
+    stream_id = duel.victim.open_stream(True)
+    assert stream_id is not None
+    duel.victim.write_stream(stream_id, bytes(100_000), True)
+    pair.run(seconds=10.0)
+    pair.drop = lambda to_server, datagram: False
+    before = len(pair.sent)
+    pair.run(seconds=10.0)
+    sizes = [len(datagram) for to_server, datagram in pair.sent[before:] if to_server is not duel.victim_is_server]
+    assert max(sizes) >= 1200
+    assert duel.attacker.read_stream(stream_id, 1 << 20) == bytes(100_000)
 
 
 @ROLES
