@@ -55,6 +55,9 @@ class Config:
     max_pending: how many connections a listener holds that nobody has accepted yet.
     stateless_reset_key: 16 or more secret bytes from which a server that was restarted, or another server of the same
         address, can tell peers that their connections are lost; None: made anew by each endpoint (RFC 9000 §10.3.2).
+    disable_active_migration: a server asks its clients not to move to other addresses (RFC 9000 §18.2).
+    preferred_address: the IP address and port to which a server asks its clients to move, and where it listens as well
+        (RFC 9000 §9.6). follow_preferred_address: a client moves there, if that works.
     keylog: is told each connection's traffic secrets, to decrypt captures with: `quicmini.observe.keylog.KeyLog`
         writes them to a file. Called with a lock held: it must not block. None: nobody is told.
     """
@@ -81,6 +84,9 @@ class Config:
     initial_version: int | None = None
     max_pending: int = 128
     stateless_reset_key: bytes | None = None
+    disable_active_migration: bool = False
+    preferred_address: tuple[str, int] | None = None
+    follow_preferred_address: bool = True
     keylog: Keylog | None = None
 
     def __post_init__(self) -> None:
@@ -110,6 +116,10 @@ class Config:
         known = self.initial_version is None or self.initial_version in self.versions
         _require(known, "initial_version must be one of versions", self.initial_version)
         _require(self.max_pending > 0, "max_pending must be above 0", self.max_pending)
+        if self.preferred_address is not None:
+            _require(
+                0 < self.preferred_address[1] < 65536, "preferred_address: a port is 1 to 65535", self.preferred_address
+            )
         if self.stateless_reset_key is not None:
             length = len(self.stateless_reset_key)
             _require(length >= 16, "stateless_reset_key must have 16 bytes or more", length)

@@ -250,6 +250,25 @@ class Connection:
         self._migration.start(local, remote, now)
 
     @property
+    def handshake_confirmed(self) -> bool:
+        """Whether both sides know that the handshake is complete: only then may addresses change (RFC 9001 §4.1.2)."""
+        return self._handshake.confirmed
+
+    @property
+    def migrating(self) -> bool:
+        """Whether `migrate` has yet to succeed or to fail."""
+        return self._migration.moving
+
+    def cancel_migration(self) -> None:
+        """Stay on the path in use."""
+        self._migration.cancel()
+
+    @property
+    def local(self) -> object:
+        """The socket of the path in use, as `migrate` has called it; None: the first one."""
+        return self._core.path.local
+
+    @property
     def preferred_addresses(self) -> list[tuple[str, int]]:
         """Where a server would rather be reached, as (host, port): IPv4 first, each if there is one (RFC 9000 §9.6)."""
         parameters = self._core.peer_parameters

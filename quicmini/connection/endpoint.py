@@ -35,10 +35,13 @@ from quicmini.wire.packet import (
     parse_long_header,
 )
 from quicmini.wire.transport_parameters import (
+    DISABLE_ACTIVE_MIGRATION,
     INITIAL_SOURCE_CONNECTION_ID,
     ORIGINAL_DESTINATION_CONNECTION_ID,
+    PREFERRED_ADDRESS,
     RETRY_SOURCE_CONNECTION_ID,
     STATELESS_RESET_TOKEN,
+    PreferredAddress,
     TransportParameters,
     encode_parameter,
     parse_transport_parameters,
@@ -255,6 +258,9 @@ class Endpoint:
             early=EarlyData() if self._server.context.early_data else None,
         )
         parameters = self._parameters(local_cids.handshake_cid, proof.original_cid, proof.retry_cid)
+        if self._config.preferred_address is not None:
+            preferred = PreferredAddress.at(self._config.preferred_address, *local_cids.issue())
+            parameters += encode_parameter(PREFERRED_ADDRESS, preferred.encode())
         answer = partial(server_parameters, core, parameters)
         make_tls = partial(
             TlsServer,
@@ -293,6 +299,8 @@ class Endpoint:
         if original_cid is not None:
             parameters += encode_parameter(ORIGINAL_DESTINATION_CONNECTION_ID, original_cid)
             parameters += encode_parameter(STATELESS_RESET_TOKEN, self._resets.token(local_cid))
+            if self._config.disable_active_migration:
+                parameters += encode_parameter(DISABLE_ACTIVE_MIGRATION, b"")
         if retry_cid is not None:
             parameters += encode_parameter(RETRY_SOURCE_CONNECTION_ID, retry_cid)
         return parameters

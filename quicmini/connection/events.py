@@ -19,6 +19,7 @@ __all__ = [
     "DatagramReceived",
     "Event",
     "HandshakeCompleted",
+    "HandshakeConfirmed",
     "NewTokenReceived",
     "PathChanged",
     "PathClosed",
@@ -46,6 +47,10 @@ class NewTokenReceived(NamedTuple):
 
 class DatagramReceived(NamedTuple):
     """A message came in a DATAGRAM frame, and there was none before that waits to be read (RFC 9221)."""
+
+
+class HandshakeConfirmed(NamedTuple):
+    """Client: the server is known to have completed the handshake (RFC 9001 §4.1.2)."""
 
 
 class PathChanged(NamedTuple):
@@ -80,6 +85,7 @@ Event = (
     | NewTokenReceived
     | ConnectionTerminated
     | DatagramReceived
+    | HandshakeConfirmed
     | PathChanged
     | PathFailed
     | PathClosed

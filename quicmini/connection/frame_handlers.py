@@ -109,6 +109,7 @@ class FrameHandlers:
 
     def new_connection_id(self, frame: NewConnectionId, space: Space, now: float) -> None:
         self._core.remote_cids.on_new(frame)
+        self._migration.on_new_cid()
 
     def retire_connection_id(self, frame: RetireConnectionId, space: Space, now: float) -> None:
         self._core.local_cids.on_retire(frame)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from quicmini.connection import early_data
 from quicmini.connection.core import Core
-from quicmini.connection.events import HandshakeCompleted
+from quicmini.connection.events import HandshakeCompleted, HandshakeConfirmed
 from quicmini.connection.keylog import log_secrets
 from quicmini.connection.state import ConnectionState
 from quicmini.connection.version_negotiation import begin_again, check_servers_version
@@ -201,5 +201,7 @@ class Handshake:
             self._core.recovery.peer_completed_address_validation = True
             self._core.key_phases.start(self._core.now)
             self._core.mtu.start(self._core.now)
+            if self._core.is_client:
+                self._core.events.append(HandshakeConfirmed())
             self._core.discard_space(PacketNumberSpace.INITIAL)
             self._core.discard_space(PacketNumberSpace.HANDSHAKE)

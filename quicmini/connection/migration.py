@@ -36,6 +36,9 @@ LINGER_TIME = 3
 # connection.
 MTU_VALIDATION_TIME = 30
 
+# And for one that the client wants to move to: four challenges, so that losses do not keep it where it is.
+MOVING_TIME = 10
+
 # Bytes of a datagram with a PATH_CHALLENGE or PATH_RESPONSE, if §8.1 permits it (RFC 9000 §8.2.1, §8.2.2).
 PROBE_SIZE = 1200
 
@@ -64,8 +67,8 @@ class Migration:
     deadline: when to call `on_timer`.
     """
 
-    __slots__ = ("_challenges", "_core", "_fallback", "_handshake", "_known", "_target", "arrival", "deadline",
-                 "pending")  # fmt: skip
+    __slots__ = ("_challenges", "_core", "_fallback", "_first_remote", "_handshake", "_known", "_target", "arrival",
+                 "deadline", "pending")  # fmt: skip
 
     def __init__(self, core: Core, handshake: Handshake) -> None:
         self._core = core
@@ -74,6 +77,7 @@ class Migration:
         self._challenges: deque[_Challenge] = deque(maxlen=MAX_REMEMBERED_CHALLENGES)
         self._fallback: Path | None = None  # the last validated path, while the one in use is not
         self._target: Path | None = None  # a client's: where it will move if it can
+        self._first_remote = core.path.remote
         self.arrival = core.path
         self.pending = False
         self.deadline: float | None = None
@@ -261,21 +265,33 @@ class Migration:
             raise MigrationError("only a client can migrate")
         if not self._handshake.confirmed:
             raise MigrationError("the handshake is not confirmed yet")
-        if core.peer_parameters is None or (core.peer_parameters.disable_active_migration and remote is None):
+        if core.peer_parameters is None or (
+            core.peer_parameters.disable_active_migration and (remote or core.path.remote) == self._first_remote
+        ):
             raise MigrationError("the server does not support migration")
         if not core.remote_cids.current:
             raise MigrationError("the server's connection IDs have zero length: anyone could follow the move")
-        if self._target is not None:
-            abandoned, self._target = self._target, None
-            self._drop(abandoned)
+        self.cancel()
         path = Path(remote or core.path.remote, core.datagram_size, validated=True, local=local)
-        if self._cid_of(path) is None:
+        if self._cid_of(path) is None and not self._drop_left_paths():
             raise MigrationError("the server has provided no connection ID for another path")
         self._make_room()
         self._known.append(path)
         self._target = path
-        self._validate(path, now)
+        self._validate(path, now, MOVING_TIME)
         self._plan()
+
+    @property
+    def moving(self) -> bool:
+        """Whether it is still open if the client can move."""
+        return self._target is not None
+
+    def cancel(self) -> None:
+        """Client: stay here after all."""
+        target, self._target = self._target, None
+        if target is not None:
+            self._drop(target)
+            self._plan()
 
     def _move(self, path: Path, now: float) -> None:
         """Make this the path in use (RFC 9000 §9.3, §9.4, §9.5)."""
@@ -318,6 +334,17 @@ class Migration:
         if not core.is_client:
             self._fallback = old
             self._validate(old, now)  # if somebody led us astray, packets go there again (§9.3.3)
+
+    def _drop_left_paths(self) -> bool:
+        """For each ID that is retired the server will provide another; whether there are any."""
+        left = [path for path in self._known if path.drop_at is not None]
+        for path in left:
+            self._drop(path)
+        return bool(left)
+
+    def on_new_cid(self) -> None:
+        """A path may have been waiting for it."""
+        self.pending = self.pending or any(path.waits for path in self._known)
 
     def _make_room(self) -> None:
         if len(self._known) >= MAX_PATHS:

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import monotonic
 
 from quicmini.config import Config
@@ -17,6 +17,7 @@ from quicmini.sync.connection import Connection
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
 from quicmini.sync.loop import Loop
+from quicmini.sync.moving import follow_preference
 from quicmini.sync.tokens import TOKENS
 from quicmini.sync.udp import UdpSocket
 from quicmini.tls.certificates import Credential, TrustStore, load_credential, load_trust_store
@@ -117,6 +118,8 @@ def _open(family: int, remote: Address, settings: ClientSettings, config: Config
         loop = Loop(udp, endpoint, name=f"quicmini client {remote[0]}:{remote[1]}")
         driver = Driver(core, loop)
         driver.on_token = lambda event: TOKENS.keep(remote, settings.server_name, event.version, event.token)
+        if config.follow_preferred_address:
+            driver.on_confirmed = partial(follow_preference, driver)
         loop.add(driver)
         loop.close()  # with its only connection
     except BaseException:

@@ -10,6 +10,7 @@ from quicmini.connection.state import ConnectionStats
 from quicmini.errors import ConnectionClosedOK
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
+from quicmini.sync.moving import move
 from quicmini.sync.readable import ReadableStreams
 from quicmini.sync.stream import Stream
 from quicmini.tls.session import Session
@@ -59,7 +60,7 @@ class Connection:
     @property
     def local_address(self) -> tuple[str, int]:
         """The host and port of this side's socket."""
-        return self._driver.loop.udp.local_address
+        return self._driver.udp.local_address
 
     @property
     def remote_address(self) -> tuple[str, int]:
@@ -124,6 +125,15 @@ class Connection:
             driver.check()
             driver.core.update_keys()
             driver.flush()
+
+    def migrate(self, local_address: tuple[str, int] = ("", 0), *, timeout: float | None = 10) -> None:
+        """Client: go on from another address of this host, while streams are under way (RFC 9000 §9).
+
+        local_address: (host, port) to send from; an empty host and port 0 let the system choose. Blocks until the
+        server has answered there. If it has not after `timeout` seconds (TimeoutError), or if the connection may not
+        move (MigrationError), it stays where it is. OSError if the address cannot be used.
+        """
+        move(self._driver, local_address, Deadline(timeout))
 
     # Streams
 

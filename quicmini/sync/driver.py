@@ -19,6 +19,7 @@ from quicmini.connection.events import (
     DatagramReceived,
     Event,
     HandshakeCompleted,
+    HandshakeConfirmed,
     NewTokenReceived,
     PathChanged,
     PathClosed,
@@ -33,6 +34,7 @@ from quicmini.connection.state import ConnectionState
 from quicmini.errors import ConnectionClosed, TransportError, TransportErrorCode
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.loop import Arrivals, Loop, Timer
+from quicmini.sync.udp import UdpSocket
 
 __all__ = ["ConnectionObserver", "Driver", "StreamObserver"]
 
@@ -69,7 +71,7 @@ class Driver:
     the peer's streams that nobody has accepted yet. changed: the handshake is done, streams may be opened, everything
     was acknowledged: things that few threads wait for. arrived: `incoming`, or what `stream_observer` has collected
     instead, has grown. message: a datagram has come (RFC 9221). on_token: called with each token that the server
-    gives, with the lock held.
+    gives, with the lock held; on_confirmed: likewise, once a client's handshake is confirmed.
     """
 
     __slots__ = (
@@ -89,6 +91,7 @@ class Driver:
         "loop",
         "message",
         "network_error",
+        "on_confirmed",
         "on_token",
         "ready",
         "stream_observer",
@@ -110,6 +113,7 @@ class Driver:
         self.network_error: OSError | None = None
         self.failure: ConnectionClosed | None = None
         self.on_token: Callable[[NewTokenReceived], None] | None = None
+        self.on_confirmed: Callable[[], None] | None = None
         self.timers: list[Timer] = []
         self._observer = observer
         self._closing = False  # somebody waits until everything is acknowledged
@@ -124,6 +128,12 @@ class Driver:
     def error(self) -> ConnectionClosed | None:
         """Why the connection is over; None while it is not."""
         return self.failure or self.core.error
+
+    @property
+    def udp(self) -> UdpSocket:
+        """The socket that packets are sent from."""
+        local = self.core.local
+        return local if isinstance(local, UdpSocket) else self.loop.udp
 
     def check(self) -> None:
         """Raise, with a traceback of its own, the reason why the connection is over."""
@@ -281,8 +291,8 @@ class Driver:
         with self.lock:
             core = self.core
             now = monotonic()
-            for datagrams, source, ecn in arrivals:
-                core.receive_datagrams(datagrams, source, now, ecn)
+            for datagrams, source, ecn, local in arrivals:
+                core.receive_datagrams(datagrams, source, now, ecn, local)
             self._follow_up()
 
     def run_timers(self) -> None:
@@ -360,7 +370,15 @@ class Driver:
         if self.stream_observer is not None:
             self.stream_observer.finished(event.stream_id)
 
+    def _confirmed(self, event: HandshakeConfirmed) -> None:
+        if self.on_confirmed is not None:
+            self.on_confirmed()
+            self.loop.schedule(self, monotonic())
+        self._notify(self.changed)
+
     def _path_changed(self, event: PathChanged | PathFailed | PathClosed) -> None:
+        if isinstance(event, PathClosed) and isinstance(event.local, UdpSocket) and self.core.is_client:
+            self.loop.remove_socket(event.local)
         self._notify(self.changed)
 
     def _streams_available(self, event: Event) -> None:
@@ -389,6 +407,7 @@ _HANDLERS: dict[type[Any], Callable[[Driver, Any], None]] = {
     StreamFinished: Driver._stream_finished,
     StreamsAvailable: Driver._streams_available,
     DatagramReceived: Driver._message,
+    HandshakeConfirmed: Driver._confirmed,
     PathChanged: Driver._path_changed,
     PathFailed: Driver._path_changed,
     PathClosed: Driver._path_changed,

@@ -65,7 +65,14 @@ def listen(
     infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
     family, _, _, _, local = infos[0]
     udp = UdpSocket.bind(family, local)
-    return Listener(udp, Endpoint(config, random=os.urandom, server=ServerSettings(context)), config)
+    listener = Listener(udp, Endpoint(config, random=os.urandom, server=ServerSettings(context)), config)
+    if config.preferred_address is not None:
+        try:
+            listener.listen_too(config.preferred_address)
+        except BaseException:
+            listener.close()
+            raise
+    return listener
 
 
 class Listener:
@@ -93,6 +100,12 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def listen_too(self, address: tuple[str, int]) -> None:
+        """Take in what comes to another address, for connections that were made at the first one. OSError if it cannot
+        be used."""
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._loop.add_socket(UdpSocket.bind(family, address))
 
     @property
     def address(self) -> tuple[str, int]:

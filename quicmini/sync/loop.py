@@ -31,8 +31,8 @@ __all__ = ["Arrivals", "Driven", "Loop"]
 
 logger = logging.getLogger("quicmini")
 
-# The datagrams of one batch for one connection: (datagrams, source, ECN field).
-Arrivals = list[tuple[list[bytes], Address, int]]
+# The datagrams of one batch for one connection: (datagrams, source, ECN field, socket if not the first).
+Arrivals = list[tuple[list[bytes], Address, int, UdpSocket | None]]
 
 # A deadline, a ticket that keeps the heap from comparing connections, and whose deadline it is (None: gone by now).
 Timer = list[Any]
@@ -107,6 +107,7 @@ class Loop:
         self.turns = Turns()
         self._lively = False  # the last wait was short: the next one may be, too
         self._poll = select.poll()
+        self._others: dict[int, UdpSocket] = {}  # a client's that moves, or a server's second address
         self._fds = (udp.fileno(), self._alarm.fileno())
         for fd in self._fds:
             self._poll.register(fd, select.POLLIN)
@@ -118,6 +119,18 @@ class Loop:
     def add(self, driver: Driven) -> None:
         """Drive this connection too."""
         self._driven[driver.core] = driver
+
+    def add_socket(self, udp: UdpSocket) -> None:
+        """Receive from this socket too; what is to be sent from it names it (`Transmit.local`)."""
+        self._others[udp.fileno()] = udp
+        self._poll.register(udp.fileno(), select.POLLIN)
+        self.ring()
+
+    def remove_socket(self, udp: UdpSocket) -> None:
+        """Close a socket that was added."""
+        if self._others.pop(udp.fileno(), None) is not None:
+            self._poll.unregister(udp.fileno())
+            udp.close()
 
     def drivers(self) -> list[Driven]:
         """The connections that are driven now."""
@@ -192,13 +205,16 @@ class Loop:
 
     def send(self, transmit: Transmit) -> None:
         """Send now, or after what is waiting already."""
-        rest = transmit if self._backlog else self.udp.send(transmit)
+        rest = transmit if self._backlog else self._socket_of(transmit).send(transmit)
         if rest is not None:
             with self._mutex:
                 self._backlog.append(rest)
                 is_first = len(self._backlog) == 1
             if is_first:
                 self.wake()
+
+    def _socket_of(self, transmit: Transmit) -> UdpSocket:
+        return transmit.local if isinstance(transmit.local, UdpSocket) else self.udp
 
     def run_turn(self, driver: Driven, timeout: float | None) -> bool:
         """Run the loop once for a thread that waits for something of this connection, `timeout` seconds at most.
@@ -238,6 +254,8 @@ class Loop:
                     self._dispose()
 
     def _dispose(self) -> None:
+        for other in list(self._others.values()):
+            self.remove_socket(other)
         self.udp.close()
         with self._alarm_lock:
             self._ended = True
@@ -257,8 +275,8 @@ class Loop:
                 self._alarm.clear()
             if self._backlog:
                 self._send_backlog()
-            if udp in ready:
-                self._receive()
+            if udp in ready or self._others:
+                self._receive(ready)
             self._run_timers()
             if self.udp.error is not None:
                 self._report_unreachable(self.udp.error)
@@ -303,25 +321,35 @@ class Loop:
         return []
 
     def _block(self, seconds: float) -> list[int]:
-        udp, wake = self._fds
-        if seconds < _SHORT_SLEEP and udp < _FD_SETSIZE and wake < _FD_SETSIZE:
+        fds = (*self._fds, *self._others) if self._others else self._fds
+        full = self._full_socket() if self._backlog else -1
+        if seconds < _SHORT_SLEEP and max(fds) < _FD_SETSIZE:
             # poll rounds up to milliseconds, in which a paced sender could have sent megabytes.
-            readable, writable, _ = select.select(self._fds, [udp] if self._backlog else [], [], seconds)
+            readable, writable, _ = select.select(fds, [full] if self._backlog else [], [], seconds)
             return readable + writable
         if self._backlog:
-            self._poll.modify(udp, select.POLLIN | select.POLLOUT)
+            self._poll.modify(full, select.POLLIN | select.POLLOUT)
         try:
             return [fd for fd, _ in self._poll.poll(seconds * 1000)]
         finally:
-            self._poll.modify(udp, select.POLLIN)
+            if full >= 0:
+                self._poll.modify(full, select.POLLIN)
 
-    def _receive(self) -> None:
+    def _full_socket(self) -> int:
+        """The file descriptor that the backlog waits for."""
+        fd = self._socket_of(self._backlog[0]).fileno()
+        return fd if fd in self._others else self._fds[0]
+
+    def _receive(self, ready: list[int]) -> None:
         """Route what has arrived. Each connection gets its whole batch at once, and decides on one ACK for it."""
         now = monotonic()
         arrivals: dict[Core, Arrivals] = {}
-        for source, datagrams, ecn in self.udp.receive():
-            for core, its_datagrams in self.endpoint.receive(datagrams, source, now):
-                arrivals.setdefault(core, []).append((its_datagrams, source, ecn))
+        for fd in ready:
+            other = self._others.get(fd)
+            udp = self.udp if fd == self._fds[0] else other
+            for source, datagrams, ecn in udp.receive() if udp is not None else ():
+                for core, its_datagrams in self.endpoint.receive(datagrams, source, now):
+                    arrivals.setdefault(core, []).append((its_datagrams, source, ecn, other))
         answers = self.endpoint.transmits
         while answers:
             self.send(answers.pop(0))
@@ -344,7 +372,7 @@ class Loop:
 
     def _send_backlog(self) -> None:
         while self._backlog:
-            rest = self.udp.send(self._backlog[0])
+            rest = self._socket_of(self._backlog[0]).send(self._backlog[0])
             with self._mutex:
                 if rest is not None:
                     self._backlog[0] = rest

@@ -102,10 +102,15 @@ class UdpSocket:
             raise
 
     @classmethod
-    def connect(cls, family: int, address: Address) -> UdpSocket:
-        """A socket for a client: connected, so that the kernel drops what others send and reports ICMP errors."""
+    def connect(cls, family: int, address: Address, local: Address | None = None) -> UdpSocket:
+        """A socket for a client: connected, so that the kernel drops what others send and reports ICMP errors.
+
+        local: the address to send from; None: the system chooses.
+        """
         sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
+            if local is not None:
+                sock.bind(local)
             sock.connect(address)
             return cls(sock, connected=True)
         except BaseException:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, NamedTuple
 
 from quicmini.errors import DecodeError, TransportError, TransportErrorCode
@@ -16,8 +16,10 @@ from quicmini.wire.packet import MAX_CID_LENGTH
 from quicmini.wire.varint import MAX_VARINT, decode_varint, encode_varint
 
 __all__ = [
+    "DISABLE_ACTIVE_MIGRATION",
     "INITIAL_SOURCE_CONNECTION_ID",
     "ORIGINAL_DESTINATION_CONNECTION_ID",
+    "PREFERRED_ADDRESS",
     "RETRY_SOURCE_CONNECTION_ID",
     "STATELESS_RESET_TOKEN",
     "VERSION_INFORMATION",
@@ -32,6 +34,8 @@ __all__ = [
 # The identifiers of the parameters that differ from one connection to the next.
 ORIGINAL_DESTINATION_CONNECTION_ID = 0x00
 STATELESS_RESET_TOKEN = 0x02
+DISABLE_ACTIVE_MIGRATION = 0x0C
+PREFERRED_ADDRESS = 0x0D
 INITIAL_SOURCE_CONNECTION_ID = 0x0F
 RETRY_SOURCE_CONNECTION_ID = 0x10
 VERSION_INFORMATION = 0x11
@@ -46,6 +50,18 @@ class PreferredAddress(NamedTuple):
     ipv6_port: int
     connection_id: bytes
     stateless_reset_token: bytes
+
+    @classmethod
+    def at(cls, address: tuple[str, int], connection_id: bytes, stateless_reset_token: bytes) -> PreferredAddress:
+        """One of a single IP version. Raises ValueError if that is no IP address."""
+        ip, port = ip_address(address[0]), address[1]
+        if ip.version == 4:
+            return cls(ip.packed, port, bytes(16), 0, connection_id, stateless_reset_token)
+        return cls(bytes(4), 0, ip.packed, port, connection_id, stateless_reset_token)
+
+    def encode(self) -> bytes:
+        """The value of the transport parameter."""
+        return _encode_preferred_address(self)
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -203,8 +219,10 @@ _PARAMETERS = {
     0x09: _integer("initial_max_streams_uni", maximum=MAX_STREAM_COUNT),
     0x0A: _integer("ack_delay_exponent", maximum=20),
     0x0B: _integer("max_ack_delay", maximum=2**14 - 1),
-    0x0C: _flag("disable_active_migration"),
-    0x0D: _Parameter("preferred_address", _encode_preferred_address, _decode_preferred_address, server_only=True),
+    DISABLE_ACTIVE_MIGRATION: _flag("disable_active_migration"),
+    PREFERRED_ADDRESS: _Parameter(
+        "preferred_address", _encode_preferred_address, _decode_preferred_address, server_only=True
+    ),
     0x0E: _integer("active_connection_id_limit", minimum=2),
     INITIAL_SOURCE_CONNECTION_ID: _opaque("initial_source_connection_id", 0, MAX_CID_LENGTH),
     RETRY_SOURCE_CONNECTION_ID: _opaque("retry_source_connection_id", 0, MAX_CID_LENGTH, server_only=True),

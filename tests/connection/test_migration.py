@@ -16,9 +16,8 @@ from quicmini.errors import MigrationError, TransportError, TransportErrorCode
 from quicmini.wire.frames import NewConnectionId, PathChallenge, PathResponse, Ping
 from tests.certificates import CertificateFiles
 from tests.connection.attacker import core_of, forge
-from tests.connection.duel import change_parameters
 from tests.connection.pair import CLIENT, SERVER, events
-from tests.connection.roaming import ELSEWHERE, REBOUND, Roaming, transfer
+from tests.connection.roaming import ELSEWHERE, PREFERRED, REBOUND, Roaming, transfer
 
 VICTIM: Address = ("198.51.100.1", 9)
 
@@ -295,7 +294,7 @@ def test_a_client_stays_if_nobody_answers(pair: Roaming) -> None:
     pair.sockets["nowhere"] = ELSEWHERE
     pair.lost = lambda destination: destination == ELSEWHERE
     pair.client.migrate("nowhere", pair.now)
-    pair.run(seconds=10.0)
+    pair.run(seconds=15.0)
     assert path_events(pair.client) == [PathFailed("nowhere", SERVER), PathClosed("nowhere", SERVER)]
     transfer(pair, pair.client, pair.server, 10_000)
     assert pair.server.remote_address == CLIENT
@@ -326,14 +325,88 @@ def test_a_migration_that_is_not_possible_is_refused(server_files: CertificateFi
         pair.client.migrate("wifi", pair.now)
 
 
-def test_a_server_that_forbids_migration_is_obeyed(
-    server_files: CertificateFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    change_parameters(monkeypatch, of_client=False, values={0x0C: b""})
-    pair = Roaming(server_files)
+def test_a_server_that_forbids_migration_is_obeyed(server_files: CertificateFiles) -> None:
+    pair = Roaming(server_files, server_config=Config(disable_active_migration=True))
     pair.handshake()
     with pytest.raises(MigrationError, match="does not support"):
         pair.client.migrate("wifi", pair.now)
+    pair.sockets[None] = REBOUND  # what a NAT does is nobody's fault
+    transfer(pair, pair.client, pair.server, 10_000)
+    assert pair.server.remote_address == REBOUND
+
+
+# The server's preferred address
+
+
+def preferring(server_files: CertificateFiles, **settings: Any) -> Roaming:
+    config = Config(preferred_address=(PREFERRED[0], PREFERRED[1]), **settings)
+    pair = Roaming(server_files, server_config=config)
+    pair.handshake()
+    return pair
+
+
+def test_a_client_moves_to_the_address_that_the_server_prefers(server_files: CertificateFiles) -> None:
+    """RFC 9000 §9.6: even if it may not move otherwise."""
+    pair = preferring(server_files, disable_active_migration=True)
+    assert pair.client.preferred_addresses == [PREFERRED]
+    pair.sockets["second"] = ("192.0.2.1", 51_000)
+    pair.client.migrate("second", pair.now, PREFERRED)
+    assert pair.client.remote_address == SERVER
+    pair.run(seconds=0.1)
+    assert pair.client.remote_address == PREFERRED
+    assert core_of(pair.server).path.local == "preferred"
+    del pair.sockets[None], pair.server_sockets[SERVER]
+    transfer(pair, pair.client, pair.server, 100_000)
+    transfer(pair, pair.server, pair.client, 100_000)
+    pair.run(seconds=20.0)
+    pair.sockets["third"] = ELSEWHERE  # from there it may go on
+    pair.client.migrate("third", pair.now)
+    pair.run(seconds=1.0)
+    assert pair.server.remote_address == ELSEWHERE
+    assert pair.server.stats().largest_amplification <= 3
+
+
+def test_the_server_stays_at_its_first_address_until_the_other_path_is_proved(server_files: CertificateFiles) -> None:
+    """RFC 9000 §9.6.2: a copy of a packet, sent to the preferred address by somebody else, moves nothing."""
+    pair = preferring(server_files)
+    pair.arrive(forge(pair.client, Ping().encode() + bytes(1100)), CLIENT, "preferred")
+    assert core_of(pair.server).path.local is None
+    challenges = [transmit for transmit in pair.server.datagrams_to_send(pair.now) if transmit.local == "preferred"]
+    assert [len(challenge.payload) for challenge in challenges] == [1200]
+    pair.run(seconds=20.0)
+    assert core_of(pair.server).path.local is None
+    transfer(pair, pair.server, pair.client, 10_000)
+
+
+def test_a_preferred_address_that_cannot_be_reached_is_left_alone(server_files: CertificateFiles) -> None:
+    pair = preferring(server_files)
+    pair.sockets["second"] = ("192.0.2.1", 51_000)
+    del pair.server_sockets[PREFERRED]
+    pair.client.migrate("second", pair.now, PREFERRED)
+    pair.run(seconds=25.0)
+    assert not pair.client.migrating
+    assert path_events(pair.client) == [PathFailed("second", PREFERRED), PathClosed("second", PREFERRED)]
+    transfer(pair, pair.client, pair.server, 10_000)
+
+
+def test_a_client_that_moves_faster_than_it_gets_ids_waits_for_one(pair: Roaming) -> None:
+    for number in range(10):
+        pair.sockets[number] = ("203.0.113.9", 1000 + number)
+        pair.client.migrate(number, pair.now)
+        for _ in range(8):
+            pair.exchange()
+        assert pair.client.local == number
+    assert pair.client.error is None
+    assert len(paths_of(pair.client)._known) <= MAX_PATHS
+
+
+def test_a_move_can_be_called_off(pair: Roaming) -> None:
+    pair.sockets["wifi"] = ELSEWHERE
+    pair.client.migrate("wifi", pair.now)
+    pair.client.cancel_migration()
+    pair.run(seconds=5.0)
+    assert path_events(pair.client) == [PathClosed("wifi", SERVER)]
+    assert pair.server.remote_address == CLIENT
 
 
 def test_both_sides_renew_their_ids(pair: Roaming) -> None:

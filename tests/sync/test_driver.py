@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from quicmini import ConnectionClosed, ConnectionClosedOK
 from quicmini.connection.connection import Connection as Core
-from quicmini.connection.state import Address, ConnectionState, Transmit
+from quicmini.connection.state import ConnectionState, Transmit
 from quicmini.sync import driver as module
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import HOLD_SIZE, Driver
@@ -22,10 +23,10 @@ def test_an_unexpected_error_ends_one_connection(
     pair = make_pair()
     receive = Core.receive_datagrams
 
-    def receive_or_break(self: Core, datagrams: list[bytes], source: Address, now: float, ecn: int) -> None:
+    def receive_or_break(self: Core, *arrival: Any) -> None:
         if self is pair.server._driver.core:
             raise RuntimeError("a bug")
-        receive(self, datagrams, source, now, ecn)
+        receive(self, *arrival)
 
     monkeypatch.setattr(Core, "receive_datagrams", receive_or_break)
     waiting = in_thread(pair.server.accept_stream)

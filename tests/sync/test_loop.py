@@ -58,7 +58,7 @@ class FakeDriver:
         self.interrupted: BaseException | None = None
 
     def receive(self, arrivals: Arrivals) -> None:
-        for datagrams, _, _ in arrivals:
+        for datagrams, _, _, _ in arrivals:
             self.received.append(datagrams)
         if self.breaks:
             raise RuntimeError("a bug of the core")
