@@ -15,10 +15,12 @@ from quicmini.connection.datagrams import Datagrams
 from quicmini.connection.early import EarlyData
 from quicmini.connection.ecn import Ecn
 from quicmini.connection.events import Event
+from quicmini.connection.grease import QuicBit
 from quicmini.connection.key_update import KeyPhases
 from quicmini.connection.lifecycle import Lifecycle
 from quicmini.connection.mtu import PathMtu
 from quicmini.connection.paths import Path
+from quicmini.connection.skipping import SkippedNumbers
 from quicmini.connection.spaces import Space
 from quicmini.connection.state import Address, ConnectionStats
 from quicmini.connection.timers import IdleTimer
@@ -64,10 +66,12 @@ class Core:
         "original_destination_cid",
         "path",
         "peer_parameters",
+        "quic_bit",
         "random",
         "recovery",
         "remote_cids",
         "retry_source_cid",
+        "skipped_numbers",
         "spaces",
         "stats",
         "streams",
@@ -121,6 +125,8 @@ class Core:
         self.path = Path(remote, config.max_datagram_size, validated=is_client or address_validated)
         self.datagram_size = config.max_datagram_size
         self.random = random
+        self.quic_bit = QuicBit(random)
+        self.skipped_numbers = SkippedNumbers(random)
         self.spaces = [Space(number, parameters.max_ack_delay / 1000) for number in _SPACES]
         self.recovery = Recovery(config.max_datagram_size, config.initial_rtt, is_client=is_client)
         self.key_phases = KeyPhases(self.spaces[PacketNumberSpace.APPLICATION], self.recovery)

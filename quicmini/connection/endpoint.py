@@ -188,7 +188,7 @@ class Endpoint:
         reason = "unknown connection"
         if self._server is not None and datagram and datagram[0] >= 0x80:
             try:
-                header = parse_long_header(datagram, 0)
+                header = parse_long_header(datagram, 0, quic_bit=True)
             except DecodeError:
                 reason = "malformed header"
             else:
@@ -334,6 +334,7 @@ def _limits(
         initial_max_streams_bidi=max_streams_bidi,
         initial_max_streams_uni=max_streams_uni,
         max_datagram_frame_size=max_datagram_frame_size,
+        grease_quic_bit=True,
         active_connection_id_limit=ACTIVE_CONNECTION_ID_LIMIT,
     )
     return limits, limits.encode()

@@ -149,6 +149,7 @@ class Handshake:
             # Wherever the client will be, the ID is one of the server's, and has number 1 (RFC 9000 §5.1.1).
             frame = NewConnectionId(1, 0, preferred.connection_id, preferred.stateless_reset_token)
             core.remote_cids.on_new(frame)
+        core.quic_bit.greased = parameters.grease_quic_bit
         core.datagrams.remote_limit = parameters.max_datagram_frame_size
         early_data.apply_limits(core, parameters)
 

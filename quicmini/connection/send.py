@@ -260,11 +260,13 @@ class Sender:
         destination, pn_length = core.remote_cids.current, self._pn_length(space)
         if space.packet_type is _ONE_RTT:
             key_phase = core.key_phases.bit != 0
-            return encode_short_header(destination, packet_number, pn_length, key_phase=key_phase)
+            return core.quic_bit.apply(encode_short_header(destination, packet_number, pn_length, key_phase=key_phase))
         source = core.local_cids.handshake_cid
         version = core.versions.original if space.packet_type is _ZERO_RTT else core.version
-        return encode_long_header(
-            space.packet_type, version, destination, source, core.token, packet_number, pn_length, length
+        return core.quic_bit.apply(
+            encode_long_header(
+                space.packet_type, version, destination, source, core.token, packet_number, pn_length, length
+            )
         )
 
     def _on_sent(self, space: Space, packets: list[SentPacket], now: float) -> None:
@@ -288,6 +290,8 @@ class Sender:
         if sealer is None:
             return []
         streams, datagrams, recovery = core.streams, self._datagrams, core.recovery
+        if space.next_packet_number >= core.skipped_numbers.next:
+            core.skipped_numbers.skip(space, recovery)
         budget = recovery.send_budget(now)
         # What does not change within the burst is computed once, and packed by hand: this loop is half of all sending.
         overhead = self._overhead(space)

@@ -110,8 +110,13 @@ class UnknownVersion(NamedTuple):
     source_cid: bytes
 
 
-def parse_long_header(datagram: bytes, pos: int) -> LongHeader | VersionNegotiation | RetryPacket | UnknownVersion:
-    """Read the long header that starts at `pos`. Raises DecodeError for bytes that are no such packet."""
+def parse_long_header(
+    datagram: bytes, pos: int, *, quic_bit: bool = False
+) -> LongHeader | VersionNegotiation | RetryPacket | UnknownVersion:
+    """Read the long header that starts at `pos`. Raises DecodeError for bytes that are no such packet.
+
+    quic_bit: the fixed bit must be 1 (RFC 9000 §17.2), as it is for those who have not been told otherwise (RFC 9287).
+    """
     if len(datagram) < pos + 5:
         raise DecodeError("too short for a long header")
     first = datagram[pos]
@@ -124,7 +129,7 @@ def parse_long_header(datagram: bytes, pos: int) -> LongHeader | VersionNegotiat
         return VersionNegotiation(destination_cid, source_cid, _read_versions(datagram, after))
     if version not in _TYPE_OF_BITS:
         return UnknownVersion(version, destination_cid, source_cid)
-    if not first & FIXED_BIT:
+    if quic_bit and not first & FIXED_BIT:
         raise DecodeError("the fixed bit is 0")
     if len(destination_cid) > MAX_CID_LENGTH or len(source_cid) > MAX_CID_LENGTH:
         raise DecodeError("a connection ID is longer than 20 bytes")

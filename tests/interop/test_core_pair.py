@@ -63,3 +63,16 @@ def test_a_peer_without_messages(server_files: CertificateFiles, role: str) -> N
     pair = CorePair(role, server_files)
     pair.handshake()
     assert pair.ours.max_datagram_payload == 0
+
+
+def test_the_quic_bit_is_set_for_who_has_not_agreed_to_anything_else(pair: CorePair) -> None:
+    """RFC 9287: aioquic does not announce it."""
+    pair.transfer(50_000)
+    assert all(datagram[0] & 0x40 for datagram in pair.ours_sent)
+
+
+def test_larger_datagrams_and_skipped_numbers_are_no_news_to_the_peer(pair: CorePair) -> None:
+    pair.transfer(1_000_000)
+    assert max(map(len, pair.ours_sent)) > 1452
+    assert pair.ours.stats().packets_lost == 0
+    assert pair.ours.error is None

@@ -95,7 +95,14 @@ def test_length_that_two_bytes_do_not_hold() -> None:
 )
 def test_no_packet(text: str, why: str) -> None:
     with pytest.raises(DecodeError):
-        parse_long_header(bytes.fromhex(text), 0)
+        parse_long_header(bytes.fromhex(text), 0, quic_bit=True)
+
+
+def test_the_quic_bit_may_be_anything_between_those_who_agree_on_it() -> None:
+    """RFC 9287 §3."""
+    header = parse_long_header(bytes.fromhex("80 00000001 00 00 00 4014" + "00" * 20), 0)
+    assert isinstance(header, LongHeader)
+    assert header.packet_type is PacketType.INITIAL
 
 
 # RFC 9001 §A.4, RFC 9369 §A.4; the tag is the last 16 bytes.
