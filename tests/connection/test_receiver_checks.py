@@ -209,6 +209,20 @@ def test_e27_an_acknowledgment_of_what_was_never_sent(duel: Duel, beyond: int) -
     assert duel.hit(Ack(((number, number),), 0)) == Code.PROTOCOL_VIOLATION
 
 
+def test_e27_an_acknowledgment_of_a_number_that_was_left_out(duel: Duel) -> None:
+    """RFC 9000 §21.4: left out to catch just this."""
+    core = core_of(duel.victim)
+    space = core.spaces[APPLICATION]
+    left_out = space.next_packet_number
+    core.recovery.on_packet_number_skipped(APPLICATION, left_out)
+    space.next_packet_number += 1
+    duel.victim.open_stream(True)
+    duel.victim.write_stream(duel.own_uni, b"x")
+    assert duel.answers()
+    assert duel.hit(Ack(((left_out + 1, left_out + 1),), 0)) is None
+    assert duel.hit(Ack(((left_out, left_out + 1),), 0)) == Code.PROTOCOL_VIOLATION
+
+
 def test_e28_an_initial_in_a_small_datagram(server_files: CertificateFiles) -> None:
     """RFC 9000 §14.1: dropped, by a server that does not know the client yet and by one that does."""
     pair = Pair(server_files)
