@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from struct import pack, unpack
 from typing import Any, NamedTuple
 
 from quicmini.errors import DecodeError, TransportError, TransportErrorCode
@@ -192,16 +193,16 @@ def _decode_preferred_address(data: bytes) -> PreferredAddress:
 
 def encode_version_information(value: VersionInformation) -> bytes:
     """The value of the parameter."""
-    return b"".join(version.to_bytes(4, "big") for version in (value.chosen_version, *value.available_versions))
+    return pack(f">{1 + len(value.available_versions)}I", value.chosen_version, *value.available_versions)
 
 
 def _decode_version_information(data: bytes) -> VersionInformation:
     if not data or len(data) % 4:
         raise DecodeError("it is truncated")
-    chosen, *available = (int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4))
-    if chosen == 0 or 0 in available:  # RFC 9368 §4
+    versions = unpack(f">{len(data) // 4}I", data)
+    if 0 in versions:  # RFC 9368 §4
         raise DecodeError("version 0 is none")
-    return VersionInformation(chosen, tuple(available))
+    return VersionInformation(versions[0], versions[1:])
 
 
 _PARAMETERS = {

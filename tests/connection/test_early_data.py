@@ -122,6 +122,22 @@ def test_the_server_answers_before_the_handshake_is_complete(early: Early) -> No
     assert pair.client.all_acknowledged
 
 
+def test_answers_to_early_data_keep_to_what_an_address_may_get(early: Early) -> None:
+    """RFC 9000 §8.1: the first flight may be a replay, sent from an address that is not its sender's."""
+    pair = early.pair()
+    stream_id = write(pair)
+    flight = pair.from_client()
+    pair.to_server(flight)
+    pair.server.write_stream(stream_id, bytes(100_000), True)
+    answers = pair.from_server()
+    for _ in range(10):  # nor when the server gets impatient
+        pair.now += 1.0
+        pair.server.handle_timeout(pair.now)
+        answers += pair.from_server()
+    assert PacketType.ONE_RTT in types(answers)
+    assert sum(map(len, answers)) <= 3 * sum(map(len, flight))
+
+
 def test_more_early_data_than_one_datagram_takes(early: Early) -> None:
     pair = early.pair()
     stream_id = write(pair, bytes(8000))
