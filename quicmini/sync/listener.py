@@ -39,6 +39,7 @@ def listen(
     certfile: str,
     keyfile: str,
     client_cafile: str | None = None,
+    bind_preferred_address: bool = True,
     config: Config = _DEFAULTS,
 ) -> Listener:
     """Listen for QUIC connections on `address`: (host, port).
@@ -46,7 +47,8 @@ def listen(
     An empty host means all addresses of the machine, "::" of both IP versions; port 0 lets the system choose.
     alpn_protocols: the application protocols offered, the preferred one first (RFC 7301). certfile, keyfile: PEM files
     with the certificate chain and its key. client_cafile: PEM file with the authorities of clients' certificates: each
-    client must have one of those (`Connection.getpeercert`); by default clients are not asked. Does not block beyond
+    client must have one of those (`Connection.getpeercert`); by default clients are not asked.
+    bind_preferred_address: False if what is sent to `Config.preferred_address` comes here anyway. Does not block beyond
     name resolution. Raises OSError if the address cannot be used (EADDRINUSE, EACCES, …) or a file not be read,
     ValueError if its content is not what it should be.
     """
@@ -66,7 +68,7 @@ def listen(
     family, _, _, _, local = infos[0]
     udp = UdpSocket.bind(family, local)
     listener = Listener(udp, Endpoint(config, random=os.urandom, server=ServerSettings(context)), config)
-    if config.preferred_address is not None:
+    if config.preferred_address is not None and bind_preferred_address:
         try:
             listener.listen_too(config.preferred_address)
         except BaseException:
