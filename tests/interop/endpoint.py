@@ -125,6 +125,7 @@ CLIENT_CASES: dict[str, Callable[[Client], None]] = {
     "zerortt": Client.zerortt,
     "v2": Client.transfer,
     "keyupdate": Client.keyupdate,
+    "connectionmigration": Client.transfer,
 }
 
 
@@ -143,6 +144,7 @@ class Server:
             certfile=environment.certificate_file,
             keyfile=environment.key_file,
             config=self._config,
+            bind_preferred_address=False,
         ) as listener:
             print(f"listening on {listener.address[1]}", flush=True)
             for connection in listener:
@@ -170,7 +172,18 @@ class Server:
 
 
 SERVER_CASES = frozenset(
-    {"handshake", "transfer", "chacha20", "multiconnect", "ecn", "retry", "resumption", "v2", "zerortt"}
+    {
+        "handshake",
+        "transfer",
+        "chacha20",
+        "multiconnect",
+        "ecn",
+        "retry",
+        "resumption",
+        "v2",
+        "zerortt",
+        "connectionmigration",
+    }
 )
 
 
@@ -187,6 +200,7 @@ def _config(environment: Environment) -> Config:
         keylog=KeyLog(environment.key_log) if environment.key_log else None,
         retry=environment.test_case == "retry",
         early_data=environment.test_case == "zerortt",
+        preferred_address=environment.preferred_address,
     )
     if environment.test_case == "v2":  # both sides prefer version 2; the client begins with 1 (RFC 9369 §4)
         config = replace(config, versions=(VERSION_2, VERSION_1), initial_version=VERSION_1)
