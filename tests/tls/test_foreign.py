@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from quicmini.crypto.hkdf import hkdf_expand_label
 from quicmini.crypto.keys import CIPHER_SUITES, EncryptionLevel
-from quicmini.tls.certificates import TrustStore
+from quicmini.tls.certificates import Credential, TrustStore
 from quicmini.tls.client import TlsClient
 from quicmini.tls.codes import Alert, ExtensionType
 from quicmini.tls.events import CryptoData, HandshakeComplete, KeysReady, PeerTransportParameters, TlsEvent
 from quicmini.tls.groups import GROUPS, OPTIONAL_GROUPS
 from quicmini.tls.messages import ServerHello
 from quicmini.tls.server import TlsServer
+from quicmini.tls.session import Session
 from tests.tls.certs import Made, make
 from tests.tls.peers import (
     CLIENT_PARAMETERS,
@@ -35,12 +36,16 @@ from tests.tls.peers import (
     crypto_data,
     make_client,
     make_server,
+    now,
     server_context,
+    sessions,
     started,
+    ticket_context,
 )
 
 EPOCHS = {
     foreign.Epoch.INITIAL: INITIAL,
+    foreign.Epoch.ZERO_RTT: EncryptionLevel.ZERO_RTT,
     foreign.Epoch.HANDSHAKE: HANDSHAKE,
     foreign.Epoch.ONE_RTT: ONE_RTT,
 }
@@ -104,8 +109,8 @@ def assert_agreed(events: list[TlsEvent], theirs: Aioquic) -> HandshakeComplete:
     return complete
 
 
-def foreign_server(own: Made) -> Aioquic:
-    peer = Aioquic.make(is_client=False)
+def foreign_server(own: Made, **settings: Any) -> Aioquic:
+    peer = Aioquic.make(is_client=False, **settings)
     peer.context.certificate, peer.context.certificate_private_key = own.certificate, own.key
     return peer
 
@@ -168,6 +173,91 @@ def test_their_client_with_our_server_in_each_group(group: int) -> None:
     theirs.context._supported_groups = [foreign.Group.GREASE, foreign.Group(group)]
     theirs.receive(b"")
     assert assert_agreed(shake_hands(make_server(), theirs), theirs).group == group
+
+
+def agreed_secrets(events: list[TlsEvent], theirs: Aioquic) -> HandshakeComplete:
+    """As `assert_agreed`, for a handshake that may have 0-RTT secrets as well."""
+    early = [event for event in events if isinstance(event, KeysReady) and event.level is EncryptionLevel.ZERO_RTT]
+    early_secret = {secret for event in early for secret in (event.send_secret, event.receive_secret) if secret}
+    assert early_secret == {
+        theirs.secrets.pop(key) for key in list(theirs.secrets) if key[0] is EncryptionLevel.ZERO_RTT
+    }
+    return assert_agreed([event for event in events if event not in early], theirs)
+
+
+@pytest.mark.parametrize("suite", CIPHER_SUITES)
+@pytest.mark.parametrize("early_data", [False, True])
+def test_their_client_resumes_with_our_server(suite: int, early_data: bool) -> None:
+    context = ticket_context(early_data=early_data)
+    tickets: list[foreign.SessionTicket] = []
+
+    def connect() -> tuple[HandshakeComplete, Aioquic]:
+        settings = {"server_name": "localhost", "verify_mode": ssl.CERT_NONE}
+        theirs = Aioquic.make(is_client=True, cipher_suites=[foreign.CipherSuite(suite)], **settings)
+        theirs.context.new_session_ticket_cb = tickets.append
+        theirs.context.session_ticket = tickets.pop() if tickets else None
+        theirs.receive(b"")
+        return agreed_secrets(shake_hands(make_server(context), theirs), theirs), theirs
+
+    complete, _ = connect()
+    assert (complete.resumed, len(tickets)) == (False, 1)
+    for _ in range(2):
+        complete, theirs = connect()
+        assert (complete.resumed, complete.early_data_accepted) == (True, early_data)
+        assert theirs.context.session_resumed
+        assert theirs.context.early_data_accepted == early_data
+        assert len(tickets) == 1
+
+
+@pytest.mark.parametrize("suite", CIPHER_SUITES)
+@pytest.mark.parametrize("early_data", [False, True])
+def test_our_client_resumes_with_their_server(suite: int, early_data: bool) -> None:
+    own = make("localhost", "localhost")
+    tickets: dict[bytes, foreign.SessionTicket] = {}
+    context = client_context(TrustStore([own.certificate]), cipher_suites=(suite,), alpn_protocols=("h3",))
+
+    def connect(session: Session | None) -> tuple[list[TlsEvent], HandshakeComplete]:
+        theirs = foreign_server(own, max_early_data=0xFFFFFFFF if early_data else None)
+        theirs.context.new_session_ticket_cb = lambda ticket: tickets.update({ticket.ticket: ticket})
+        theirs.context.get_session_ticket_cb = tickets.get
+        client = make_client(context, session=session, early_data=True)
+        client.start()
+        events = shake_hands(client, theirs)
+        complete = agreed_secrets(events, theirs)
+        assert theirs.context.session_resumed == (session is not None)
+        return events, complete
+
+    events, complete = connect(None)
+    assert not complete.resumed
+    for _ in range(2):
+        (session,) = sessions(events)
+        assert session.early_data == early_data
+        events, complete = connect(session)
+        assert (complete.resumed, complete.early_data_accepted) == (True, early_data)
+        assert complete.peer_certificate == own.der
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_their_server_asks_for_a_certificate_and_gets_one(kind: str) -> None:
+    own = make("Alice", kind=kind)
+    theirs = foreign_server(make("localhost"))
+    theirs.context._request_client_certificate = True
+    client = make_client(client_context(credential=Credential((own.der,), own.key)))
+    client.start()
+    assert_agreed(shake_hands(client, theirs), theirs)
+    assert theirs.context.state == foreign.State.SERVER_POST_HANDSHAKE
+    assert theirs.context._peer_certificate == own.certificate
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_their_client_shows_a_certificate_to_our_server(kind: str) -> None:
+    authority = make("clients", ca=True)
+    own = make("Alice", kind=kind, issuer=authority)
+    server = make_server(server_context(client_trust_store=TrustStore([authority.certificate]), clock=now))
+    theirs = Aioquic.make(is_client=True, server_name="localhost", verify_mode=ssl.CERT_NONE)
+    theirs.context.certificate, theirs.context.certificate_private_key = own.certificate, own.key
+    theirs.receive(b"")
+    assert assert_agreed(shake_hands(server, theirs), theirs).peer_certificate == own.der
 
 
 def record(content_type: int, data: bytes) -> bytes:
