@@ -57,6 +57,8 @@ def held(config: Config) -> dict[str, int]:
         "datagrams that were not read": MAX_RECEIVED_BYTES + MAX_RECEIVED_DATAGRAMS * SMALL_OBJECT,
         "datagrams that wait for a packet": MAX_QUEUED_DATAGRAMS * MAX_DATAGRAM,
         "handshake data": 3 * (CRYPTO_BUFFER_SIZE + MAX_FRAGMENTS * RANGE) + MAX_MESSAGE_SIZE,
+        # Each came in a TLS message: certificates, the newest ticket, and the transport parameters that it remembers.
+        "the session": 3 * MAX_MESSAGE_SIZE,
         "packets before their keys": MAX_UNDECRYPTABLE * MAX_DATAGRAM,
         "packet numbers": 3 * MAX_ACK_RANGES * RANGE,
         "packets that nobody need acknowledge": 3 * MAX_ACK_ONLY * PACKET,

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from quicmini.crypto.keys import CIPHER_SUITES, CipherSuite, EncryptionLevel
 from quicmini.errors import crypto_error
 from quicmini.tls import signatures
-from quicmini.tls.codes import LEGACY_VERSION, TLS_1_3, Alert, ExtensionType, HandshakeType
+from quicmini.tls.codes import Alert, ExtensionType, HandshakeType
 from quicmini.tls.context import ClientContext
 from quicmini.tls.events import (
     EarlyDataDecided,
@@ -51,14 +51,12 @@ from quicmini.tls.messages import (
     ServerHello,
 )
 from quicmini.tls.resumption import encode_with_psk, may_resume
+from quicmini.tls.server_hello import check_server_hello
 from quicmini.tls.session import Session, identity_of
 from quicmini.tls.verification import authenticated_key, parse_certificate, parse_server_name, public_key
 from quicmini.wire.packet import VERSION_1
 
 __all__ = ["TlsClient"]
-
-# The end of a Random by which a TLS 1.3 server says that it was made to speak an older version (RFC 9846 §4.2.3).
-_DOWNGRADES = (b"DOWNGRD\x01", b"DOWNGRD\x00")
 
 
 class TlsClient(Handshake):
@@ -150,7 +148,9 @@ class TlsClient(Handshake):
 
     def _on_server_hello(self, message: bytes) -> None:
         hello = ServerHello.parse(message[HEADER_SIZE:])
-        suite = self._check_server_hello(hello)
+        suite = check_server_hello(hello, self._hello)
+        if self._schedule is not None and suite != self._schedule.suite:
+            raise crypto_error(Alert.ILLEGAL_PARAMETER, "another cipher suite than in HelloRetryRequest")
         if hello.is_hello_retry_request:
             self._retry(hello, suite, message)
             return
@@ -193,29 +193,6 @@ class TlsClient(Handshake):
         self._peer_chain = self._session.peer_chain
         self._identity = self._session.identity
         return self._session.psk
-
-    def _check_server_hello(self, hello: ServerHello) -> CipherSuite:
-        """What holds for ServerHello and HelloRetryRequest alike, the version first (RFC 9846 §4.2.3, §4.3.1)."""
-        selected = hello.extensions.get(ExtensionType.SUPPORTED_VERSIONS)
-        if selected is None:
-            if hello.random[-8:] in _DOWNGRADES:
-                raise crypto_error(Alert.ILLEGAL_PARAMETER, "somebody made the server speak an older TLS version")
-            raise crypto_error(Alert.PROTOCOL_VERSION, "the server does not speak TLS 1.3")
-        version = parse_number(selected, "supported_versions")
-        if version != TLS_1_3:
-            raise crypto_error(Alert.ILLEGAL_PARAMETER, f"the server selected version {version:#06x}, not offered")
-        if hello.legacy_version != LEGACY_VERSION:
-            raise crypto_error(Alert.PROTOCOL_VERSION, f"the legacy version is {hello.legacy_version:#06x}")
-        if hello.legacy_session_id_echo != self._hello.legacy_session_id:
-            raise crypto_error(Alert.ILLEGAL_PARAMETER, "the server does not echo the session ID")
-        if hello.legacy_compression_method != 0:
-            raise crypto_error(Alert.ILLEGAL_PARAMETER, "the server selected a compression method")
-        if hello.cipher_suite not in self._hello.cipher_suites:
-            raise crypto_error(Alert.ILLEGAL_PARAMETER, f"cipher suite {hello.cipher_suite:#06x} was not offered")
-        suite = CIPHER_SUITES[hello.cipher_suite]
-        if self._schedule is not None and suite != self._schedule.suite:
-            raise crypto_error(Alert.ILLEGAL_PARAMETER, "another cipher suite than in HelloRetryRequest")
-        return suite
 
     def _retry(self, hello: ServerHello, suite: CipherSuite, message: bytes) -> None:
         """Answer a HelloRetryRequest with the ClientHello that it asks for (RFC 9846 §4.2.2, §4.2.4)."""

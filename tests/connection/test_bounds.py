@@ -89,6 +89,11 @@ BOUNDS = [
         "tests.tls.test_resumption.test_the_first_good_ticket_of_the_first_few",
     ),
     Bound(
+        "certificates of a client in its ticket",
+        "quicmini.tls.tickets.MAX_CHAIN_SIZE",
+        "tests.tls.test_tickets.test_certificates_that_would_make_every_hello_too_long",
+    ),
+    Bound(
         "tickets that must not bring early data again",
         "quicmini.tls.replay.MAX_RECORDED_TICKETS",
         "tests.tls.test_replay.test_memory_is_bounded",
