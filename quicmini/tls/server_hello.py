@@ -15,7 +15,7 @@ _DOWNGRADES = (b"DOWNGRD\x01", b"DOWNGRD\x00")
 
 
 def check_server_hello(hello: ServerHello, sent: ClientHello) -> CipherSuite:
-    """The cipher suite that the server chose, if its choices are among those offered; the version is looked at first."""
+    """The cipher suite that the server chose, if it chose among what was offered; the version is looked at first."""
     selected = hello.extensions.get(ExtensionType.SUPPORTED_VERSIONS)
     if selected is None:
         if hello.random[-8:] in _DOWNGRADES:
