@@ -32,7 +32,8 @@ TICKET_LIFETIME = 24 * 3600
 # Tickets of one ClientHello that are looked at; a client that has more offers the best first (RFC 9846 §4.3.11).
 MAX_TICKETS_TRIED = 4
 
-# Bytes of a client's certificates that a ticket may carry: they make every ClientHello that resumes longer.
+# Bytes of a client's certificates that a ticket may carry: they make every ClientHello that resumes
+# longer (RFC 9846 §4.3.11).
 MAX_CHAIN_SIZE = 8 * 1024
 
 _PURPOSE = b"quicmini session ticket 1"
