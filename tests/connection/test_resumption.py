@@ -107,3 +107,33 @@ def test_a_server_without_the_hybrid_takes_the_other_share(server_files: Certifi
     pair.handshake()
     assert pair.client._handshake.result is not None
     assert pair.client._handshake.result.group == 0x001D
+
+
+@pytest.mark.parametrize("retry", [False, True])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0,), (1,)], ids=["in order", "turned round", "first", "second"])
+def test_early_data_behind_a_hello_of_two_datagrams(
+    server_files: CertificateFiles, retry: bool, order: tuple[int, ...]
+) -> None:
+    """The early data may arrive when only half of what it depends on has: nothing of it is lost for good."""
+    config = Config(early_data=True, retry=retry)
+    first = Pair(server_files, ml_kem=True, server_config=config)
+    session = session_of(first)
+    pair = Pair(
+        server_files,
+        ml_kem=True,
+        server_config=config,
+        server_context=first.server_context,
+        session=session,
+        early_data=True,
+    )
+    stream_id = pair.client.open_stream(False)
+    assert stream_id is not None
+    assert pair.client.write_stream(stream_id, b"early", True) == 5
+    flight = pair.from_client()
+    assert len(flight) >= 2
+    pair.to_server([flight[place] for place in order] + flight[2:])
+    pair.run(seconds=5.0)
+    assert connected(pair)
+    assert pair.server.session_resumed
+    assert pair.server.read_stream(stream_id, 100) == b"early"
+    assert pair.client.early_data_accepted is True
