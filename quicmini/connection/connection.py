@@ -219,8 +219,9 @@ class Connection:
             core.streams.control.request(_ping_frame)
         core.key_phases.on_timer(now)
         core.give_back_lost(recovery.on_timer(now))
-        core.ecn.on_timer()
-        core.mtu.on_timeouts(recovery.pto_count, now)
+        if recovery.pto_count:
+            core.ecn.on_timer()
+            core.mtu.on_timeouts(recovery.pto_count, now)
         self._prepare_probes()
 
     def _prepare_probes(self) -> None:

@@ -41,34 +41,50 @@ class EcnState(Enum):
     FAILED = auto()
 
 
-class _Marks:
-    """What was sent with a mark in one packet number space, and what the peer has reported last."""
+# Bound once: looking up a member of an enumeration costs as much as a small call.
+_CAPABLE, _FAILED = EcnState.CAPABLE, EcnState.FAILED
 
-    __slots__ = ("counts", "largest_acked", "paused_at", "resumed_at")
+
+class _Marks:
+    """What was sent with a mark in one packet number space, and what the peer has reported last.
+
+    marked_from: every packet from this number on has a mark; while none is sent: infinite.
+    """
+
+    __slots__ = ("_unmarked", "_unmarked_from", "counts", "largest_acked", "marked_from")
 
     def __init__(self) -> None:
         self.counts = _NO_COUNTS
         self.largest_acked = -1
-        self.paused_at = self.resumed_at = inf  # the packet numbers in between went without a mark
+        self.marked_from: float = 0
+        self._unmarked = 0  # packets without a mark, but for those since `_unmarked_from`
+        self._unmarked_from = 0
+
+    def pause(self, next_packet_number: int) -> None:
+        self.marked_from, self._unmarked_from = inf, next_packet_number
+
+    def resume(self, next_packet_number: int) -> None:
+        self.marked_from = next_packet_number
+        self._unmarked += next_packet_number - self._unmarked_from
 
     def count(self, packets: list[SentPacket]) -> int:
-        """How many of these had a mark; they ascend."""
-        if packets[-1].packet_number < self.paused_at or packets[0].packet_number >= self.resumed_at:
-            return len(packets)
-        return sum(not self.paused_at <= packet.packet_number < self.resumed_at for packet in packets)
+        """How many of these had a mark. What was sent before the last pause had one, as far as is remembered."""
+        first, marked_from = self._unmarked_from, self.marked_from
+        return sum(not first <= packet.packet_number < marked_from for packet in packets)
 
-    def sent(self, next_packet_number: int) -> float:
-        """How many were sent with a mark at most."""
-        return min(next_packet_number, self.paused_at) + max(0, next_packet_number - self.resumed_at)
+    def sent(self, next_packet_number: int) -> int:
+        """How many had a mark in all."""
+        return (next_packet_number if self.marked_from < inf else self._unmarked_from) - self._unmarked
 
 
 class Ecn:
     """The marks of one connection on its present path.
 
-    codepoint: what goes into the IP header of what is sent now: ECT_0 or 0. state: see `EcnState`.
+    codepoint: what goes into the IP header of what is sent now: ECT_0 or 0. state: see `EcnState`. testing: whether it
+    is TESTING, and `review` should be called.
     """
 
-    __slots__ = ("_enabled", "_marks", "_recovery", "_spaces", "_tested_from", "codepoint", "state")
+    __slots__ = ("_enabled", "_marks", "_recovery", "_spaces", "_tested_from", "codepoint", "state", "testing")
 
     def __init__(self, spaces: list[Space], recovery: Recovery, *, enabled: bool) -> None:
         self._enabled = enabled
@@ -77,7 +93,7 @@ class Ecn:
         self._marks = [_Marks() for _ in spaces]
         self._tested_from = 0
         self.codepoint = ECT_0
-        self.state = EcnState.TESTING
+        self._go_on(EcnState.TESTING)
         if not enabled:
             self._stop(EcnState.FAILED)
 
@@ -97,7 +113,7 @@ class Ecn:
         if self._enabled:
             self._start()
             self._tested_from = self._packets_sent()
-            self.state = EcnState.TESTING
+            self._go_on(EcnState.TESTING)
 
     def on_ack(self, number: int, frame: Ack, acked: list[SentPacket], now: float) -> None:
         """Look at the counts of an ACK frame that has newly acknowledged these packets.
@@ -107,26 +123,28 @@ class Ecn:
         """
         marks = self._marks[number]
         largest = frame.ranges[0][1]
-        if self.state is EcnState.FAILED or not acked or largest <= marks.largest_acked:
+        if not acked or largest <= marks.largest_acked or self.state is _FAILED:
             return
         marks.largest_acked = largest
-        marked = marks.count(acked)
-        counts, before = frame.ecn or marks.counts, marks.counts
-        reported = counts.ect0 - before.ect0 + counts.ce - before.ce
+        marked = len(acked) if acked[0].packet_number >= marks.marked_from else marks.count(acked)
+        before = marks.counts
+        ect0_before, _, ce_before = before
+        counts = frame.ecn or before
+        ect0, ect1, ce = counts
         if (
-            reported < marked
-            or counts.ect0 < before.ect0
-            or counts.ce < before.ce
-            or counts.ect1
-            or counts.ect0 > marks.sent(self._spaces[number].next_packet_number)
+            ect0 + ce - ect0_before - ce_before < marked
+            or ect0 < ect0_before
+            or ce < ce_before
+            or ect1
+            or ect0 > marks.sent(self._spaces[number].next_packet_number)
         ):
             self._stop(EcnState.FAILED)
             return
         marks.counts = counts
-        if marked and self.state is not EcnState.CAPABLE:
-            self.state = EcnState.CAPABLE
+        if marked and self.state is not _CAPABLE:
+            self._go_on(EcnState.CAPABLE)
             self._start()
-        if counts.ce > before.ce:
+        if ce > ce_before:
             self._recovery.on_congestion_event(acked[-1].time_sent, now)
 
     def _packets_sent(self) -> int:
@@ -136,11 +154,15 @@ class Ecn:
         if not self.codepoint:
             self.codepoint = ECT_0
             for marks, space in zip(self._marks, self._spaces, strict=True):
-                marks.resumed_at = space.next_packet_number
+                marks.resume(space.next_packet_number)
+
+    def _go_on(self, state: EcnState) -> None:
+        self.state = state
+        self.testing = state is EcnState.TESTING
 
     def _stop(self, state: EcnState) -> None:
-        self.state = state
+        self._go_on(state)
         if self.codepoint:
             self.codepoint = 0
             for marks, space in zip(self._marks, self._spaces, strict=True):
-                marks.paused_at, marks.resumed_at = space.next_packet_number, inf
+                marks.pause(space.next_packet_number)

@@ -70,7 +70,8 @@ class FrameHandlers:
         core = self._core
         delay = 0.0
         if space.number is _APPLICATION:
-            core.key_phases.check_ack(frame.ranges[0][1])
+            if core.key_phases.reads_old:
+                core.key_phases.check_ack(frame.ranges[0][1])
             if core.early is not None:
                 check_ack(core.early, frame)
             delay = (frame.ack_delay << core.recovery.ack_delay_exponent) / 1_000_000

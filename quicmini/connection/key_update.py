@@ -34,6 +34,7 @@ class KeyPhases:
     bit: KEY_PHASE or 0, for the first byte of what is sent. settled: packets with this bit need no more than the
     space's opener; no packet has it while an update is under way, and then `open` must be asked.
     renew_after: packets that the sealer may have protected before `update_if_possible` should be called.
+    reads_old: the packet that is being read came under older keys: have `check_ack` look at ACK frames.
     updates: how many there were, on either side's initiative. deadline: when to call `on_timer`.
     """
 
@@ -44,11 +45,11 @@ class KeyPhases:
         "_largest_old",
         "_next",
         "_previous",
-        "_reads_old",
         "_recovery",
         "_space",
         "bit",
         "deadline",
+        "reads_old",
         "renew_after",
         "settled",
         "updates",
@@ -67,7 +68,7 @@ class KeyPhases:
         self._first_sent = 0  # the first packet number under the present keys
         self._first_received: int | None = 0  # the lowest number received under them; None: the peer has not followed
         self._largest_old = -1  # the largest number received under older ones
-        self._reads_old = False  # the packet that is being read came under older ones
+        self.reads_old = False
 
     def start(self, now: float) -> None:
         """The handshake is confirmed: from now on there may be updates (RFC 9001 §6)."""
@@ -101,7 +102,7 @@ class KeyPhases:
             if self._previous is not None and (self._first_received is None or packet_number < self._first_received):
                 payload = self._previous.open(packet, pn_offset, first_byte, pn_length, packet_number)
                 self._largest_old = max(self._largest_old, packet_number)
-                self._reads_old = True
+                self.reads_old = True
                 return payload
             return self._open_next(packet, pn_offset, first_byte, pn_length, packet_number, now)
         except DecodeError:
@@ -111,8 +112,8 @@ class KeyPhases:
             raise
 
     def check_ack(self, largest: int) -> None:
-        """RFC 9001 §6.2: who acknowledges a packet under new keys must have used them himself."""
-        if self._reads_old and largest >= self._first_sent:
+        """RFC 9001 §6.2: who acknowledges a packet under the present keys must have used them himself."""
+        if largest >= self._first_sent:
             raise _error("a packet under new keys was acknowledged under old ones")
 
     def on_timer(self, now: float) -> None:
@@ -123,7 +124,7 @@ class KeyPhases:
         if now >= self._drop_at:
             self._drop_at = inf
             self._previous = None
-            self._reads_old = False
+            self.reads_old = False
             self.settled = self.bit
         self.deadline = self._drop_at if self._drop_at < inf else None
 
@@ -133,7 +134,7 @@ class KeyPhases:
         opener = self._space.opener
         assert opener is not None
         payload = opener.open(packet, pn_offset, first_byte, pn_length, packet_number)
-        self._reads_old = False
+        self.reads_old = False
         if packet_number < self._largest_old:
             raise _error("new keys for a packet before one with old keys")
         if self._first_received is None:
@@ -154,7 +155,7 @@ class KeyPhases:
             raise _error("a second key update before the first was acknowledged")
         if packet_number < acks.largest:
             raise _error("new keys for a packet before one with old keys")
-        self._reads_old = False
+        self.reads_old = False
         self._update(opener)
         self._first_received = packet_number
         self._let_old_ones_go(now)

@@ -7,7 +7,6 @@ for it. Afterwards there is only one level, and a whole burst of packets is writ
 from __future__ import annotations
 
 from quicmini.connection.core import Core
-from quicmini.connection.ecn import EcnState
 from quicmini.connection.handshake import Handshake
 from quicmini.connection.migration import Migration
 from quicmini.connection.mtu import PROBE_AFTER
@@ -79,7 +78,7 @@ class Sender:
         self.blocked_until = None
         if not core.lifecycle.alive:
             return self._closing_transmits()
-        if core.ecn.state is EcnState.TESTING:
+        if core.ecn.testing:
             core.ecn.review()
         transmits = self._probes(now) if self._migration.pending else []
         datagrams: list[bytes] = []

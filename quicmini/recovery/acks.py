@@ -142,8 +142,8 @@ class AckTracker:
             marks = self._ecn_marks
             if marks is None:
                 return b"\x02%b%b\x00%b" % fields
-            counts = encode_varint(marks[ECT_0]), encode_varint(marks[ECT_1]), encode_varint(marks[CE])
-            return b"\x03%b%b\x00%b%b%b%b" % (*fields, *counts)
+            if not (marks[ECT_1] or marks[CE]):
+                return b"\x03%b%b\x00%b%b\x00\x00" % (*fields, encode_varint(marks[ECT_0]))
         ranges = tuple((start, stop - 1) for start, stop in islice(reversed(self._ranges), count))
         return Ack(ranges, delay, self._ecn_counts()).encode()
 

@@ -102,7 +102,11 @@ class SentPackets:
         if largest > self.largest_sent:
             return False
         skipped = self._skipped
-        return skipped < 0 or not any(smallest <= skipped <= top for smallest, top in ranges)
+        if skipped >= 0:
+            for smallest, top in ranges:
+                if smallest <= skipped:  # the ranges descend: this one has it, or none
+                    return top < skipped
+        return True
 
     def acknowledge(self, ranges: Iterable[tuple[int, int]]) -> list[SentPacket]:
         """Remove and return what is newly acknowledged, in ascending order; `ranges` are inclusive and descend."""

@@ -137,8 +137,12 @@ def parse_ack(payload: bytes, pos: int, frame_type: int) -> tuple[Ack, int]:
         if not frame_type & ACK_ECN:
             return _new_tuple(Ack, (tuple(ranges), ack_delay, None)), pos
         ect0, pos = decode_varint(payload, pos)
-        ect1, pos = decode_varint(payload, pos)
-        ce, pos = decode_varint(payload, pos)
+        if payload[pos : pos + 2] == b"\x00\x00":
+            ect1 = ce = 0
+            pos += 2
+        else:
+            ect1, pos = decode_varint(payload, pos)
+            ce, pos = decode_varint(payload, pos)
         return _new_tuple(Ack, (tuple(ranges), ack_delay, _new_tuple(EcnCounts, (ect0, ect1, ce)))), pos
     except (DecodeError, IndexError):
         raise malformed(frame_type, "the ACK frame is truncated") from None
