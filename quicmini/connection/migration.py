@@ -32,6 +32,9 @@ MAX_REMEMBERED_CHALLENGES = 32
 VALIDATION_TIME = 3
 LINGER_TIME = 3
 
+# How long a server keeps a path that the client has only probed.
+PROBED_TIME = 30
+
 # The same for a path that is in use already, and has yet to show that it carries large datagrams: giving it up ends the
 # connection.
 MTU_VALIDATION_TIME = 30
@@ -234,6 +237,8 @@ class Migration:
                 core.streams.control.request(_ping_frame)  # the server follows what is no probe
             else:
                 self._handshake.offer_token()
+        elif path.drop_at is None:  # the client may want to move there, but not for ever
+            path.drop_at = now + PROBED_TIME * core.recovery.pto_base()
 
     def _on_failed(self, path: Path, now: float) -> None:
         """Nobody has answered there (RFC 9000 §8.2.4)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from quicmini.connection.core import Core
 from quicmini.connection.handshake import Handshake
+from quicmini.connection.lifecycle import MAX_REASON_LENGTH
 from quicmini.connection.migration import Migration
 from quicmini.connection.mtu import PROBE_AFTER
 from quicmini.connection.paths import Path
@@ -28,6 +29,9 @@ MAX_TRANSMIT_SIZE = 65_507
 
 # Bytes that every path carries, and that a datagram must have with an ack-eliciting Initial packet (RFC 9000 §14.1).
 _SMALLEST_DATAGRAM = 1200
+
+# Bytes of a 1-RTT packet with the longest CONNECTION_CLOSE that is ever sent, at most.
+_LARGEST_CLOSE = MAX_REASON_LENGTH + 64
 
 # Bytes of a datagram with long headers: their Length has two bytes here.
 _MAX_COALESCED_SIZE = 0x3FFF
@@ -429,7 +433,7 @@ class Sender:
         """CONNECTION_CLOSE at every level whose keys the peer may have, in one datagram (RFC 9000 §10.2.3)."""
         core = self._core
         allowance = core.path.allowance()
-        too_much = allowance is not None and allowance < _SMALLEST_DATAGRAM
+        too_much = allowance is not None and allowance < (_SMALLEST_DATAGRAM if core.in_handshake else _LARGEST_CLOSE)
         if not core.lifecycle.close_pending or too_much:
             return []
         core.lifecycle.close_pending = False

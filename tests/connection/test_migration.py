@@ -189,6 +189,25 @@ def test_probing_alone_moves_nothing(pair: Roaming) -> None:
     assert [len(answer.payload) for answer in answers] == [1200]  # PATH_RESPONSE, and a challenge of its own
 
 
+def test_a_path_that_is_only_probed_is_forgotten_after_a_while(pair: Roaming) -> None:
+    pair.arrive(forge(pair.client, PathChallenge(b"12345678").encode() + bytes(1100)), ELSEWHERE)
+    pair.server.datagrams_to_send(pair.now)
+    (challenge,) = paths_of(pair.server)._challenges
+    pair.arrive(forge(pair.client, PathResponse(challenge.data).encode() + bytes(1100)), ELSEWHERE)
+    assert paths_of(pair.server).remote_addresses == [CLIENT, ELSEWHERE]
+    assert challenge.path.validated
+    pair.run(seconds=25.0)
+    assert paths_of(pair.server).remote_addresses == [CLIENT]
+
+
+def test_a_close_reaches_an_address_that_has_sent_little(pair: Roaming) -> None:
+    pair.arrive(forge(pair.client, Ping().encode() + bytes(150)), ELSEWHERE)
+    pair.server.close(7, "that is all", now=pair.now)
+    (farewell,) = pair.server.datagrams_to_send(pair.now)
+    assert farewell.destination == ELSEWHERE
+    assert pair.server.stats().largest_amplification <= 3
+
+
 def test_an_older_packet_moves_nothing(pair: Roaming) -> None:
     """RFC 9000 §9.3: only the highest number so far does."""
     early, late = (forge(pair.client, Ping().encode() * 10) for _ in range(2))
