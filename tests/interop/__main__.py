@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.interop.cases import CASES
-from tests.interop.explained import EXPLAINED
+from tests.interop.explained import EXPLAINED, mark
 from tests.interop.runner import IMPLEMENTATIONS, Result, run_case
 
 __all__ = ["main"]
@@ -46,15 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps([{**asdict(result), "green": result.green} for result in results], indent=1))
     elif len(results) > 1:
         print("\n" + _matrix(results, pairs, names))
-    return int("FAILED" in map(_mark, results))
-
-
-def _mark(result: Result) -> str:
-    if result.green:
-        return "ok"
-    explanation = EXPLAINED.get((result.case, result.client, result.server))
-    explained = explanation is not None and explanation.problems.issuperset(result.problems) and result.problems
-    return "explained" if explained else "FAILED"
+    return int("FAILED" in map(mark, results))
 
 
 def _line(result: Result) -> str:
@@ -64,11 +56,11 @@ def _line(result: Result) -> str:
         reasons.append(f"known: {explanation.reason}")
     told = "".join(f"\n    {reason}" for reason in reasons)
     cell = f"{result.case}, {result.client} to {result.server}"
-    return f"{_mark(result):9} {cell:46} {result.seconds:6.1f} s {result.datagrams:6} datagrams{told}"
+    return f"{mark(result):9} {cell:46} {result.seconds:6.1f} s {result.datagrams:6} datagrams{told}"
 
 
 def _matrix(results: Iterable[Result], pairs: list[Pair], names: list[str]) -> str:
-    cells = {(result.case, result.client, result.server): _mark(result) for result in results}
+    cells = {(result.case, result.client, result.server): mark(result) for result in results}
     heads = [f"{client} to {server}" for client, server in pairs]
     lines = [f"{'':20}" + "".join(f"  {head:20}" for head in heads)]
     lines += [

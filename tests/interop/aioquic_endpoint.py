@@ -27,6 +27,8 @@ from tests.interop.convention import ALPN, UNSUPPORTED, Environment, Request, fi
 
 __all__ = ["main"]
 
+_KEEP_ALIVE = 1  # seconds
+
 
 def _configuration(environment: Environment) -> QuicConfiguration:
     settings = QuicConfiguration(
@@ -66,6 +68,13 @@ class Fetcher(QuicConnectionProtocol):
         self._transmit_soon()
         content = await waiting
         (downloads / request.file_name).write_bytes(content)
+
+    async def keep_alive(self) -> None:
+        """Say something every second: a NAT that has forgotten us would never let the server know."""
+        while True:
+            await asyncio.sleep(_KEEP_ALIVE)
+            self._quic.send_ping(0)
+            self.transmit()
 
     def quic_event_received(self, event: QuicEvent) -> None:
         if isinstance(event, StreamDataReceived):
@@ -148,7 +157,9 @@ class Client:
             first.host, first.port, configuration=self._settings, create_protocol=Fetcher, **options
         ) as connection:
             assert isinstance(connection, Fetcher)
+            keeping_alive = asyncio.create_task(connection.keep_alive())
             yield connection
+            keeping_alive.cancel()
 
     async def _fetch_all(self, connection: Fetcher, requests: Sequence[Request]) -> None:
         await asyncio.gather(*(connection.fetch(request, self._environment.downloads) for request in requests))

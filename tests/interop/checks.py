@@ -13,11 +13,11 @@ from pathlib import Path
 from quicmini.observe.keylog import parse_key_log
 from quicmini.tls.codes import ExtensionType, HandshakeType
 from quicmini.tls.messages import HEADER_SIZE, ClientHello, EncryptedExtensions
-from quicmini.wire.frames import Ack, Crypto, PathChallenge, PathResponse
+from quicmini.wire.frames import Ack, ConnectionClose, Crypto, PathChallenge, PathResponse
 from quicmini.wire.packet import VERSION_1, VERSION_2, PacketType
 from quicmini.wire.transport_parameters import parse_transport_parameters
 from tests.interop.dissect import Packet, crypto_stream, dissect
-from tests.interop.link import Captured
+from tests.interop.link import Address, Captured
 
 __all__ = ["Check", "Evidence", "handshakes"]
 
@@ -25,6 +25,7 @@ _CHACHA20 = 0x1303
 _CE = 3  # the ECN codepoint for congestion (RFC 3168 §5)
 _MAX_STREAMS = 1000  # what the case multiplexing lets a server offer at first, streams
 _LONG_CHAIN = 7500  # bytes of TLS messages that only a long chain of certificates makes
+_TIME_TO_ANSWER = 0.1  # seconds: what comes later than so much before the end need not be answered
 _MAX_LATE = 5000  # bytes of 1-RTT packets that a client may send although it has 0-RTT
 
 
@@ -223,30 +224,38 @@ def compatible_version_2(evidence: Evidence) -> Iterator[str]:
 
 def new_paths_are_validated(evidence: Evidence) -> Iterator[str]:
     """RFC 9000 §9.3: the first that a server sends to a new address challenges it, and the client answers."""
-    answers = {
-        frame.data
-        for packet in evidence.select(PacketType.ONE_RTT, to_server=True)
-        for frame in packet.frames or ()
-        if isinstance(frame, PathResponse)
-    }
-    challenges: dict[object, list[list[bytes]]] = {}  # path: of each datagram
-    datagram: Captured | None = None
-    for packet in evidence.packets:
-        if packet.to_server:
-            continue
-        known = challenges.setdefault(packet.captured.path, [])
-        if packet.captured is not datagram:
-            known.append([])
-            datagram = packet.captured
-        known[-1] += [frame.data for frame in packet.frames or () if isinstance(frame, PathChallenge)]
-    paths = list(challenges)
-    if len(paths) < 2:
+    answers: set[bytes] = set()
+    challenges: dict[Address, set[bytes]] = {}  # by path: those that the client had time to answer
+    first: dict[Address, Captured] = {}  # by path
+    challenged_at_once: set[Address] = set()
+    end = _client_closes(evidence) - _TIME_TO_ANSWER
+    for packet in evidence.select(PacketType.ONE_RTT, to_server=True):
+        answers.update(frame.data for frame in packet.frames or () if isinstance(frame, PathResponse))
+    for packet in (packet for packet in evidence.packets if not packet.to_server):
+        path, arrival = packet.captured.path, packet.captured.arrival
+        data = {frame.data for frame in packet.frames or () if isinstance(frame, PathChallenge)}
+        if data and first.setdefault(path, packet.captured) is packet.captured:
+            challenged_at_once.add(path)
+        first.setdefault(path, packet.captured)
+        if arrival is not None and arrival < end:
+            challenges.setdefault(path, set()).update(data)
+    if len(first) < 2:
         yield "the server saw one path only"
-    for path in paths[1:]:
-        if not challenges[path][0]:
-            yield f"the first datagram to {path} has no PATH_CHALLENGE"
-        if not any(data in answers for sent in challenges[path] for data in sent):
-            yield f"the PATH_CHALLENGE to {path} was not answered"
+    new = list(first)[1:]
+    if not challenged_at_once.issuperset(new):
+        yield "the first datagram to a new address has no PATH_CHALLENGE"
+    if any(challenges.get(path) and not challenges[path] & answers for path in new):
+        yield "no PATH_CHALLENGE to a new address was answered"
+
+
+def _client_closes(evidence: Evidence) -> float:
+    """When the client says that it is done; a very long time if it never does."""
+    closing = (
+        packet.captured.time
+        for packet in evidence.packets
+        if packet.to_server and any(isinstance(frame, ConnectionClose) for frame in packet.frames or ())
+    )
+    return min(closing, default=float("inf"))
 
 
 def several_addresses(evidence: Evidence) -> Iterator[str]:

@@ -30,6 +30,10 @@ _PARALLEL = 64
 _PIECE = 64 * 1024  # bytes read at once
 _REQUEST_SIZE = 4096  # bytes of the longest request
 
+# Seconds of silence after which a client says something: a NAT that has forgotten a client that only listens would
+# never let the server know (RFC 9000 §10.1.2).
+_KEEP_ALIVE = 1
+
 _CHACHA20 = 0x1303
 
 
@@ -38,7 +42,7 @@ class Client:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._config = _config(environment)
+        self._config = replace(_config(environment), keep_alive_interval=_KEEP_ALIVE)
 
     def transfer(self) -> None:
         """All files over one connection, at the same time."""

@@ -209,7 +209,8 @@ class Link:
         """Give every client a new address towards the server, when it is time."""
         if self._next_rebinding is None or now < self._next_rebinding:
             return
-        self._next_rebinding += self._scenario.rebinding_interval
+        while self._next_rebinding <= now:  # once, however long nothing has happened
+            self._next_rebinding += self._scenario.rebinding_interval
         host = f"127.0.0.{next(self._hosts)}" if self._scenario.rebind_address else None
         for flow in list(self._flows.values()):
             flow.forgotten = True

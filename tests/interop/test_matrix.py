@@ -8,7 +8,7 @@ import pytest
 
 from tests.interop.__main__ import main
 from tests.interop.cases import CASES
-from tests.interop.explained import EXPLAINED
+from tests.interop.explained import mark
 from tests.interop.runner import Result, run_case
 
 SCALE = 0.05
@@ -16,15 +16,24 @@ SCALE = 0.05
 OURS, AIOQUIC = "quicmini", "aioquic"
 
 # What there is no more to learn from in both roles, small as it is here.
-_OURS_ONLY = {"transfer", "longrtt", "blackhole", "transferloss", "handshakeloss", "transfercorruption", "ipv6"}
-_MISSING = {"rebind-port", "rebind-addr", "connectionmigration"}
+_OURS_ONLY = {
+    "transfer",
+    "longrtt",
+    "blackhole",
+    "transferloss",
+    "handshakeloss",
+    "transfercorruption",
+    "ipv6",
+    "rebind-addr",
+}
+_MISSING = {"connectionmigration"}
 
 # Case, client, server.
 CELLS = [
     (name, client, server)
     for name in CASES
     for client, server in [(OURS, OURS), (OURS, AIOQUIC), (AIOQUIC, OURS)]
-    if name not in _MISSING and (client == server or name not in _OURS_ONLY) and (name, client, server) not in EXPLAINED
+    if name not in _MISSING and (client == server or name not in _OURS_ONLY)
 ]
 
 Cell = tuple[str, str, str]
@@ -41,9 +50,9 @@ def cells() -> dict[Cell, Future[Result]]:
 
 
 @pytest.mark.parametrize("cell", CELLS, ids="-".join)
-def test_a_cell_is_green(cells: dict[Cell, Future[Result]], cell: Cell) -> None:
+def test_a_cell_is_green_or_explained(cells: dict[Cell, Future[Result]], cell: Cell) -> None:
     result = cells[cell].result()
-    assert (result.problems, result.unsupported) == ([], "")
+    assert mark(result) != "FAILED", (result.problems, result.unsupported)
 
 
 def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
