@@ -130,12 +130,13 @@ class Link:
     def _run(self) -> None:
         while True:
             timeout = max(0.0, self._under_way[0][0] - self._now()) if self._under_way else None
-            for key, _ in self._selector.select(timeout):
+            ready = self._selector.select(timeout)
+            self._rebind(self._now())  # first: a NAT forgets while nothing comes
+            for key, _ in ready:
                 if key.fileobj is self._woken:
                     return
                 assert isinstance(key.fileobj, socket.socket)
                 self._drain(key.fileobj, key.data)
-            self._rebind(self._now())
             self._deliver()
 
     def _drain(self, udp: socket.socket, flow: _Flow | None) -> None:

@@ -102,19 +102,19 @@ def test_corruption_is_captured_as_it_was_sent(server: socket.socket, client: so
 @pytest.mark.parametrize("rebind_address", [False, True])
 def test_rebinding(server: socket.socket, client: socket.socket, rebind_address: bool) -> None:
     scenario = Scenario(
-        delay=0.0, bandwidth=1e9, first_rebinding=0.0, rebinding_interval=1e9, rebind_address=rebind_address
+        delay=0.0, bandwidth=1e9, first_rebinding=0.02, rebinding_interval=1e9, rebind_address=rebind_address
     )
     with Link(name(server), scenario) as link:
-        client.sendto(b"1", link.address)  # the link begins; what was sent before the rebinding keeps its path
-        first = server.recvfrom(100)[1]
-        client.sendto(b"2", link.address)
-        second = server.recvfrom(100)[1]
+        client.sendto(b"x", link.address)
+        first = second = server.recvfrom(100)[1]
+        while second == first:
+            client.sendto(b"x", link.address)
+            second = server.recvfrom(100)[1]
         server.sendto(b"to nobody", first)
         server.sendto(b"to the client", second)
         assert client.recvfrom(100)[0] == b"to the client"
-    assert first != second
     assert second[0] == ("127.0.0.2" if rebind_address else "127.0.0.1")
-    assert [captured.arrival is None for captured in link.captured] == [False, False, True, False]
+    assert [captured.arrival is None for captured in link.captured[-2:]] == [True, False]
 
 
 def test_ecn_marks_travel(server: socket.socket, client: socket.socket) -> None:
