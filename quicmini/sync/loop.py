@@ -350,9 +350,9 @@ class Loop:
             for source, datagrams, ecn in udp.receive() if udp is not None else ():
                 for core, its_datagrams in self.endpoint.receive(datagrams, source, now):
                     arrivals.setdefault(core, []).append((its_datagrams, source, ecn, other))
-        answers = self.endpoint.transmits
-        while answers:
-            self.send(answers.pop(0))
+            answers = self.endpoint.transmits
+            while answers:
+                self.send(answers.pop(0)._replace(local=other))
         for core, batch in arrivals.items():
             driver = self._driven.get(core) or self._adopted(core)
             if driver is not None:

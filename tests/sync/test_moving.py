@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from quicmini import Config, MigrationError
+from quicmini import Config, Listener, MigrationError
 from quicmini.sync.udp import UdpSocket
 from tests.sync.helpers import PATIENCE, Pair, drain, in_thread, until
 
@@ -95,3 +95,16 @@ def test_a_client_may_stay_where_it_is(make_pair: Callable[..., Pair]) -> None:
     pair.streams()
     assert not pair.client._driver.core.migrating
     assert pair.client.remote_address == pair.listener.address
+
+
+def test_a_server_answers_strangers_from_the_address_they_have_asked(make_listener: Callable[..., Listener]) -> None:
+    """A packet for a connection that nobody knows gets a stateless reset (RFC 9000 §10.3)."""
+    with UdpSocket.bind(socket.AF_INET, ("127.0.0.1", 0))._sock as free:
+        port = free.getsockname()[1]
+    listener = make_listener(preferred_address=("127.0.0.9", port))
+    for address in listener.address, ("127.0.0.9", port):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.settimeout(PATIENCE)
+            stranger.connect(address)
+            stranger.send(b"\x40" + bytes(100))
+            assert 20 < len(stranger.recv(1000)) < 100
