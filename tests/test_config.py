@@ -25,6 +25,8 @@ def test_the_defaults_are_accepted() -> None:
         ("max_streams_uni", -1),
         ("max_datagram_size", 1199),
         ("max_datagram_size", 65528),
+        ("max_datagram_frame_size", -1),
+        ("max_datagram_frame_size", 65536),
         ("send_buffer_size", 0),
         ("send_buffer_total", 0),
         ("initial_rtt", 0),

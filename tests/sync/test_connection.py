@@ -11,6 +11,7 @@ import pytest
 
 from quicmini import ApplicationError, Config, ConnectionClosedOK, IdleTimeoutError
 from quicmini.connection.ecn import EcnState
+from quicmini.connection.mtu import LARGEST_SIZE
 from tests.sync.helpers import PATIENCE, Pair, drain, in_thread, until, waiting_threads
 
 
@@ -204,3 +205,15 @@ def test_datagrams_are_marked_for_congestion_control(pair: Pair) -> None:
     assert drain(mine) == b"seen"
     for connection in (pair.client, pair.server):
         assert connection._driver.core._core.ecn.state is EcnState.CAPABLE
+
+
+def test_datagrams_grow_on_a_path_that_carries_more(pair: Pair) -> None:
+    """RFC 9000 §14.3: loopback carries more than anything else."""
+    mine, theirs = pair.streams()
+    sending = in_thread(mine.sendall, bytes(4 << 20), end_stream=True)
+    assert len(drain(theirs)) == 4 << 20
+    sending.result(PATIENCE)
+    assert pair.client._driver.core._core.mtu.size == LARGEST_SIZE
+    assert pair.client.max_datagram_payload > 16_000
+    pair.client.send_datagram(bytes(16_000))
+    assert pair.server.recv_datagram(PATIENCE) == bytes(16_000)

@@ -262,6 +262,15 @@ def test_the_ecn_field_goes_both_ways(family: int, bound: str, destination: str,
         server.close()
 
 
+def test_a_datagram_too_large_for_the_interface_is_lost_and_nothing_else(server: UdpSocket, client: UdpSocket) -> None:
+    """RFC 9000 §14.2: as a probe may be; the next one arrives, in a burst as well."""
+    assert client.send(Transmit(bytes(65_520), 65_520, server.local_address)) is None
+    assert client.error is None
+    payload, datagrams = burst(5)
+    assert client.send(Transmit(payload, 1200, server.local_address)) is None
+    assert receive(server, 5) == datagrams
+
+
 def test_different_marks_are_not_mixed_up(server: UdpSocket, client: UdpSocket) -> None:
     for ecn in (2, 2, 0, 2):
         assert client.send(Transmit(b"%d" % ecn, 1200, server.local_address, ecn)) is None
