@@ -15,7 +15,7 @@ from quicmini.tls.codes import ExtensionType, HandshakeType
 from quicmini.tls.messages import HEADER_SIZE, ClientHello, EncryptedExtensions
 from quicmini.wire.frames import Ack, ConnectionClose, Crypto, PathChallenge, PathResponse
 from quicmini.wire.packet import VERSION_1, VERSION_2, PacketType
-from quicmini.wire.transport_parameters import parse_transport_parameters
+from quicmini.wire.transport_parameters import TransportParameters, parse_transport_parameters
 from tests.interop.dissect import Packet, crypto_stream, dissect
 from tests.interop.link import Address, Captured
 
@@ -115,9 +115,7 @@ def only_chacha20(evidence: Evidence) -> Iterator[str]:
 
 
 def moderate_stream_limit(evidence: Evidence) -> Iterator[str]:
-    flight = dict(_messages(crypto_stream(evidence.packets, PacketType.HANDSHAKE, to_server=False)))
-    extensions = EncryptedExtensions.parse(flight[HandshakeType.ENCRYPTED_EXTENSIONS]).extensions
-    parameters = parse_transport_parameters(extensions[ExtensionType.QUIC_TRANSPORT_PARAMETERS], from_client=False)
+    parameters = _server_parameters(evidence)
     if parameters.initial_max_streams_bidi > _MAX_STREAMS:
         yield f"the server offers {parameters.initial_max_streams_bidi} streams at once"
 
@@ -263,6 +261,11 @@ def several_addresses(evidence: Evidence) -> Iterator[str]:
         yield "the server saw one address only"
 
 
+def preferred_address_is_announced(evidence: Evidence) -> Iterator[str]:
+    if _server_parameters(evidence).preferred_address is None:
+        yield "the server announces no preferred address"
+
+
 def new_path_new_cid(evidence: Evidence) -> Iterator[str]:
     """RFC 9000 §9.5: who moves on purpose does not say so by the connection ID."""
     used: dict[bytes, object] = {}
@@ -276,6 +279,13 @@ def new_path_new_cid(evidence: Evidence) -> Iterator[str]:
                 return
     if len(paths) < 2:
         yield "the client stayed where it was"
+
+
+def _server_parameters(evidence: Evidence) -> TransportParameters:
+    """The transport parameters in the server's EncryptedExtensions."""
+    flight = dict(_messages(crypto_stream(evidence.packets, PacketType.HANDSHAKE, to_server=False)))
+    extensions = EncryptedExtensions.parse(flight[HandshakeType.ENCRYPTED_EXTENSIONS]).extensions
+    return parse_transport_parameters(extensions[ExtensionType.QUIC_TRANSPORT_PARAMETERS], from_client=False)
 
 
 def _messages(stream: bytes) -> Iterator[tuple[int, bytes]]:

@@ -13,7 +13,8 @@ An endpoint is a program that learns all it must know from its environment:
 and, beyond the convention, because here all endpoints share one machine:
 
     LISTEN              server: "host port", port 0: any; it prints "listening on PORT" (the convention: ":: 443")
-    PREFERRED_ADDRESS   server: "host port" to announce in the case connectionmigration
+    PREFERRED_ADDRESS   server: "host port" to announce in the case connectionmigration (which asks a client to move on
+                        its own)
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from quicmini.crypto.protection import Opener
 from quicmini.errors import DecodeError, TransportError
 from quicmini.wire.frames import Crypto, Frame, NewConnectionId, parse_frames
 from quicmini.wire.packet import (
+    MAX_CID_LENGTH,
     LongHeader,
     PacketType,
     RetryPacket,
@@ -36,6 +37,8 @@ _LABELS = {
 }
 # 0-RTT and 1-RTT packets share a packet number space (RFC 9000 §12.3).
 _SPACES = {PacketType.ZERO_RTT: PacketType.ONE_RTT}
+
+_USUAL_CID_LENGTH = 8  # bytes: what both implementations choose
 
 _LONG = 20  # bytes: of longer fields, people want to see the length
 
@@ -101,7 +104,7 @@ class _Keys:
             self._openers.append(opener)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Connection:
     """What is known of a connection that is looked at."""
 
@@ -236,13 +239,20 @@ class _Dissector:
             connection.secrets = self._key_log.get(random)
 
     def _short(self, captured: Captured, packet: bytes) -> Packet:
-        for length in (8, *range(1, 8), *range(9, 21)):
-            cid = packet[1 : 1 + length]
-            connection = self._by_cid.get(cid)
-            if connection is not None and len(cid) == length:
-                break
-        else:
-            return Packet(captured, PacketType.ONE_RTT, len(packet))
+        for length in (_USUAL_CID_LENGTH, *range(1, MAX_CID_LENGTH + 1)):
+            connection = self._by_cid.get(packet[1 : 1 + length])
+            if connection is not None:
+                return self._short_of(connection, captured, packet, length)
+        # An ID that no frame has brought: a preferred address has one (RFC 9000 §9.6).
+        for connection in set(self._by_cid.values()):
+            found = self._short_of(connection, captured, packet, _USUAL_CID_LENGTH)
+            if found.frames is not None:
+                self._by_cid[found.destination_cid] = connection
+                return found
+        return Packet(captured, PacketType.ONE_RTT, len(packet))
+
+    def _short_of(self, connection: _Connection, captured: Captured, packet: bytes, length: int) -> Packet:
+        cid = packet[1 : 1 + length]
         header = LongHeader(connection.version, PacketType.ONE_RTT, cid, b"", b"", 1 + length, len(packet))
         opened = self._open(connection, captured, header, packet, 1 + length)
         number, first_byte, frames = opened or (None, None, None)

@@ -60,6 +60,13 @@ class Client:
             connection.update_keys()
             self._fetch_all(connection, self._environment.requests)
 
+    def connectionmigration(self) -> None:
+        """All files; while they come, the client moves to another port."""
+        with self._connect() as connection, ThreadPoolExecutor(1) as pool:
+            fetching = pool.submit(self._fetch_all, connection, self._environment.requests)
+            connection.migrate()
+            fetching.result()
+
     def multiconnect(self) -> None:
         """Each file over a connection of its own, one after another."""
         for request in self._environment.requests:
@@ -129,7 +136,7 @@ CLIENT_CASES: dict[str, Callable[[Client], None]] = {
     "zerortt": Client.zerortt,
     "v2": Client.transfer,
     "keyupdate": Client.keyupdate,
-    "connectionmigration": Client.transfer,
+    "connectionmigration": Client.connectionmigration,
 }
 
 

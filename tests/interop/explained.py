@@ -25,7 +25,20 @@ _ACK_FIRST = Explanation(
     frozenset({"the first datagram to a new address has no PATH_CHALLENGE"}),
 )
 
+_NO_PREFERENCE = Explanation(
+    "an aioquic 1.7 server has no preferred address to announce, so that nobody moves",
+    frozenset(
+        {
+            "the server announces no preferred address",
+            "the server saw one path only",
+            "the client stayed where it was",
+        }
+    ),
+)
+
 EXPLAINED: dict[Cell, Explanation] = {
+    ("connectionmigration", "quicmini", "aioquic"): _NO_PREFERENCE,
+    ("connectionmigration", "aioquic", "aioquic"): _NO_PREFERENCE,
     ("rebind-port", "quicmini", "aioquic"): _ACK_FIRST,
     ("rebind-addr", "quicmini", "aioquic"): _ACK_FIRST,
     ("rebind-port", "aioquic", "aioquic"): _ACK_FIRST,

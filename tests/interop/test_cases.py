@@ -10,8 +10,8 @@ from tests.interop.certificates import write_certificates, write_long_chain
 
 
 def test_all_cases_of_the_public_runner_are_there() -> None:
-    assert len(CASES) == 21  # HTTP/3 is another protocol
-    assert len({case.abbreviation for case in CASES.values()}) == 21
+    assert len(CASES.keys() - {"clientmigration"}) == 21  # HTTP/3 is another protocol
+    assert len({case.abbreviation for case in CASES.values()}) == len(CASES)
 
 
 def test_in_full_size() -> None:

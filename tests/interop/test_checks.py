@@ -45,6 +45,7 @@ def test_an_ordinary_run_is_right(evidence: Evidence, check: Check) -> None:
         (checks.compatible_version_2, "the server does not choose version 2"),
         (checks.new_paths_are_validated, "the server saw one path only"),
         (checks.several_addresses, "the server saw one address only"),
+        (checks.preferred_address_is_announced, "the server announces no preferred address"),
         (checks.new_path_new_cid, "the client stayed where it was"),
     ],
 )
