@@ -216,6 +216,7 @@ class Connection:
         self._migration.on_timer(now)
         keep_alive = core.idle.keep_alive_deadline()
         if keep_alive is not None and now >= keep_alive and self._handshake.confirmed:
+            core.idle.on_keep_alive()
             core.streams.control.request(_ping_frame)
         core.key_phases.on_timer(now)
         core.give_back_lost(recovery.on_timer(now))

@@ -108,9 +108,14 @@ class Ecn:
         if self.state is EcnState.CAPABLE and self._recovery.pto_count >= LASTING_TIMEOUTS:
             self._stop(EcnState.UNKNOWN)
 
-    def on_new_path(self) -> None:
-        """What was true of the last path need not be of this one (RFC 9000 §9.4, §13.4.2)."""
-        if self._enabled:
+    def on_new_path(self, *, validated: bool = True) -> None:
+        """What was true of the last path need not be of this one (RFC 9000 §9.4, §13.4.2).
+
+        Before it is validated nothing is marked: a path that drops what has a mark would be given up for it.
+        """
+        if self._enabled and not validated:
+            self._stop(EcnState.UNKNOWN)
+        elif self._enabled:
             self._start()
             self._tested_from = self._packets_sent()
             self._go_on(EcnState.TESTING)

@@ -37,7 +37,7 @@ PROBED_TIME = 30
 
 # The same for a path that is in use already, and has yet to show that it carries large datagrams: giving it up ends the
 # connection.
-MTU_VALIDATION_TIME = 30
+MTU_VALIDATION_TIME = 60
 
 # And for one that the client wants to move to: four challenges, so that losses do not keep it where it is.
 MOVING_TIME = 10
@@ -70,8 +70,19 @@ class Migration:
     deadline: when to call `on_timer`.
     """
 
-    __slots__ = ("_challenges", "_core", "_fallback", "_first_remote", "_handshake", "_known", "_target", "arrival",
-                 "deadline", "pending")  # fmt: skip
+    __slots__ = (
+        "_challenges",
+        "_core",
+        "_doubtful",
+        "_fallback",
+        "_first_remote",
+        "_handshake",
+        "_known",
+        "_target",
+        "arrival",
+        "deadline",
+        "pending",
+    )
 
     def __init__(self, core: Core, handshake: Handshake) -> None:
         self._core = core
@@ -79,6 +90,7 @@ class Migration:
         self._known = [core.path]
         self._challenges: deque[_Challenge] = deque(maxlen=MAX_REMEMBERED_CHALLENGES)
         self._fallback: Path | None = None  # the last validated path, while the one in use is not
+        self._doubtful: Path | None = None  # a server's: the last one on which nobody has answered
         self._target: Path | None = None  # a client's: where it will move if it can
         self._first_remote = core.path.remote
         self.arrival = core.path
@@ -111,7 +123,7 @@ class Migration:
         self.pending = True
 
     def on_packet(self, path: Path, size: int, *, moves: bool, now: float) -> None:
-        """A packet has been opened in a datagram that did not come on the path in use.
+        """A packet has been opened in a datagram that did not come on the path in use, or on one not yet `followed`.
 
         moves: it has a non-probing frame, and the largest number so far (RFC 9000 §9.3).
         """
@@ -122,6 +134,8 @@ class Migration:
         if path not in self._known:
             self._make_room()
             self._known.append(path)
+        if self._core.is_client and path is self._core.path and moves:
+            self._on_followed(path, now)
         if self._core.is_client or path is self._core.path:
             return
         if path.validation is None and not path.validated:
@@ -133,6 +147,14 @@ class Migration:
         else:
             # Somebody who has only copied a packet to the preferred address must not move anything (RFC 9000 §9.6.2).
             path.wanted = True
+        self._plan()
+
+    def _on_followed(self, path: Path, now: float) -> None:
+        """The server sends to the client's new address: nothing will come on older paths but what is under way."""
+        path.followed = True
+        for other in self._known:
+            if other.drop_at is not None:
+                other.drop_at = max(other.drop_at, now + LINGER_TIME * self._core.recovery.pto_base())
         self._plan()
 
     def on_challenge(self, frame: PathChallenge) -> None:
@@ -201,14 +223,14 @@ class Migration:
                     self._on_failed(path, now)
         if self._core.path.validated:
             for path in list(self._known):
-                if path.drop_at is not None and now >= path.drop_at and path.validation is None:
+                if self._is_left(path) and path.drop_at is not None and now >= path.drop_at:
                     self._drop(path)
         self._plan()
 
     def _plan(self) -> None:
         deadlines = [path.validation.deadline for path in self._known if path.validation is not None]
         if self._core.path.validated:
-            deadlines += [path.drop_at for path in self._known if path.drop_at is not None and path.validation is None]
+            deadlines += [path.drop_at for path in self._known if path.drop_at is not None and self._is_left(path)]
         self.deadline = min(deadlines, default=None)
 
     def _validate(self, path: Path, now: float, probe_timeouts: int = VALIDATION_TIME) -> None:
@@ -228,6 +250,7 @@ class Migration:
         core = self._core
         if path is core.path:
             core.recovery.at_amplification_limit = False
+            core.ecn.on_new_path()
             self._fallback = None
             self._handshake.offer_token()  # RFC 9000 §9.3
         elif path is self._target or path.wanted:
@@ -256,7 +279,7 @@ class Migration:
                 reason = "the path does not carry datagrams of 1200 bytes"
                 core.close(TransportError(TransportErrorCode.NO_VIABLE_PATH, reason), now)
         elif path is not core.path and path is not fallback:
-            self._drop(path)
+            self._give_up(path)
 
     # Moving
 
@@ -312,6 +335,7 @@ class Migration:
         if path is self._fallback:
             path.validation = None
         path.drop_at = None
+        path.followed = not core.is_client
         core.path = path
         self._leave(old, now)
         if path.validated:
@@ -325,7 +349,7 @@ class Migration:
         old.measures = recovery.change_path(new.measures or unknown)
         recovery.set_max_datagram_size(new.max_datagram_size)
         recovery.at_amplification_limit = False
-        self._core.ecn.on_new_path()
+        self._core.ecn.on_new_path(validated=new.validated)
         self._core.mtu.on_new_path(new.max_datagram_size, self._core.now)
 
     def _leave(self, old: Path, now: float) -> None:
@@ -333,16 +357,29 @@ class Migration:
         core = self._core
         old.wanted = False
         if not old.validated:
-            self._drop(old)
+            self._give_up(old)
             return
         old.drop_at = now + LINGER_TIME * core.recovery.pto_base()
+        if core.is_client and old.followed:  # the server is there, and not any more where it was before
+            for other in self._known:
+                other.followed = other is old
         if not core.is_client:
             self._fallback = old
             self._validate(old, now)  # if somebody led us astray, packets go there again (§9.3.3)
 
+    def _give_up(self, path: Path | None) -> None:
+        """The client may still be there, although nobody has answered: the last such path keeps its connection ID.
+
+        Without one the server could not try again; and to ask for another, it would have to know where the client is.
+        """
+        if not self._core.is_client:
+            path, self._doubtful = self._doubtful, path
+        if path is not None and path in self._known and path is not self._doubtful:
+            self._drop(path)
+
     def _drop_left_paths(self) -> bool:
         """For each ID that is retired the server will provide another; whether there are any."""
-        left = [path for path in self._known if path.drop_at is not None]
+        left = [path for path in self._known if path.drop_at is not None and not self._is_needed(path)]
         for path in left:
             self._drop(path)
         return bool(left)
@@ -354,7 +391,15 @@ class Migration:
     def _make_room(self) -> None:
         if len(self._known) >= MAX_PATHS:
             keep = (self._core.path, self._fallback, self._target)
-            self._drop(next(path for path in self._known if path not in keep))
+            self._drop(next(path for path in self._known if path not in keep and not self._is_needed(path)))
+
+    def _is_left(self, path: Path) -> bool:
+        """Whether nobody cares for it any more, and only packets that are under way may still come."""
+        return path.drop_at is not None and path.validation is None and not self._is_needed(path)
+
+    def _is_needed(self, path: Path) -> bool:
+        """A client's: the server is still there, and can only be helped to follow if it is heard."""
+        return path.followed and not self._core.path.followed
 
     def _drop(self, path: Path) -> None:
         """Forget a path, and the peer's ID with it (RFC 9000 §5.1.2)."""

@@ -21,6 +21,11 @@ MAX_QUEUED_PATH_RESPONSES = 8
 FRAME_SIZE = 9
 
 
+# How much longer than the first wait for an answer to a PATH_CHALLENGE the later ones become at most: whoever has time
+# should use it, since giving up may be the end of the connection.
+MAX_GROWTH = 4
+
+
 class PathValidation:
     """An attempt to validate a path (RFC 9000 §8.2). Times in seconds.
 
@@ -28,11 +33,12 @@ class PathValidation:
     attempt has failed.
     """
 
-    __slots__ = ("_interval", "expires", "next_challenge", "wants_challenge")
+    __slots__ = ("_interval", "_longest", "expires", "next_challenge", "wants_challenge")
 
     def __init__(self, now: float, interval: float, lifetime: float) -> None:
         self.wants_challenge = True
         self._interval = interval
+        self._longest = MAX_GROWTH * interval
         self.next_challenge = now + interval
         self.expires = now + lifetime
 
@@ -41,10 +47,10 @@ class PathValidation:
         return min(self.next_challenge, self.expires)
 
     def on_timer(self, now: float) -> None:
-        """Like a probe timeout, each later one takes twice as long (RFC 9000 §9.4)."""
+        """Like a probe timeout, each later one takes twice as long (RFC 9000 §9.4), up to MAX_GROWTH."""
         if now >= self.next_challenge:
             self.wants_challenge = True
-            self._interval *= 2
+            self._interval = min(2 * self._interval, self._longest)
             self.next_challenge = now + self._interval
 
 
@@ -55,7 +61,8 @@ class Path:
     max_datagram_size: the largest datagram to send there, in bytes (RFC 9000 §14). cid_number: the peer's ID for it.
     own_cid: this side's ID by which it was reached first. measures: what was learned of it while it was in use.
     wanted: the peer has moved there, and this side will follow when it is validated.
-    validation: the attempt under way. drop_at: when it may be forgotten.
+    validation: the attempt under way. drop_at: when it may be forgotten. followed: the peer uses it, too, as far as is
+    known: not yet, if this side has just moved there.
     """
 
     __slots__ = (
@@ -64,6 +71,7 @@ class Path:
         "bytes_sent",
         "cid_number",
         "drop_at",
+        "followed",
         "local",
         "max_datagram_size",
         "measures",
@@ -95,6 +103,7 @@ class Path:
         self.wanted = False
         self.validation: PathValidation | None = None
         self.drop_at: float | None = None
+        self.followed = True
         self._responses: deque[bytes] = deque(maxlen=MAX_QUEUED_PATH_RESPONSES)
 
     def allowance(self) -> int | None:

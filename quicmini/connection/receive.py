@@ -80,7 +80,7 @@ class Receiver:
             return
         self._ecn = ecn
         path = core.path
-        elsewhere = source != path.remote or local != path.local
+        elsewhere = source != path.remote or local != path.local or not path.followed
         size = sum(map(len, datagrams))
         core.stats.bytes_received += size
         packets_before = core.stats.packets_received

@@ -14,13 +14,21 @@ HANDSHAKE_TIMEOUT = 30.0
 class IdleTimer:
     """The idle timeout and the keep-alive that prevents it (RFC 9000 §10.1). Times in seconds."""
 
-    __slots__ = ("_handshake_until", "_keep_alive", "_last_activity", "_sent_since_received", "timeout")
+    __slots__ = (
+        "_asked_since_received",
+        "_handshake_until",
+        "_keep_alive",
+        "_last_activity",
+        "_sent_since_received",
+        "timeout",
+    )
 
     def __init__(self, timeout: float, keep_alive_interval: float | None, now: float) -> None:
         self.timeout = timeout  # 0: none
         self._keep_alive = keep_alive_interval
         self._last_activity = now
         self._sent_since_received = False
+        self._asked_since_received = False
         self._handshake_until = now + max(HANDSHAKE_TIMEOUT, timeout)
 
     def on_handshake_complete(self) -> None:
@@ -35,6 +43,7 @@ class IdleTimer:
     def on_packet_received(self, now: float) -> None:
         self._last_activity = now
         self._sent_since_received = False
+        self._asked_since_received = False
 
     def on_ack_eliciting_sent(self, now: float) -> None:
         """Only the first such packet after something was received restarts the timer (RFC 9000 §10.1)."""
@@ -68,9 +77,13 @@ class IdleTimer:
 
     def keep_alive_deadline(self) -> float | None:
         """When a PING is due: no later than half the negotiated timeout, so that one may be lost (RFC 9000 §10.1.2)."""
-        if self._keep_alive is None:
+        if self._keep_alive is None or self._sent_since_received or self._asked_since_received:
             return None
-        return None if self._sent_since_received else self._last_activity + self._interval(self._keep_alive)
+        return self._last_activity + self._interval(self._keep_alive)
+
+    def on_keep_alive(self) -> None:
+        """A PING waits to be sent, maybe for the congestion window: asking again would not make it any faster."""
+        self._asked_since_received = True
 
     def _interval(self, keep_alive: float) -> float:
         return min(keep_alive, self.timeout / 2) if self.timeout else keep_alive

@@ -8,6 +8,7 @@ import pytest
 
 from quicmini.config import Config
 from quicmini.connection.connection import Connection
+from quicmini.connection.ecn import EcnState
 from quicmini.connection.events import PathChanged, PathClosed, PathFailed
 from quicmini.connection.migration import MAX_PATHS, MAX_REMEMBERED_CHALLENGES, Migration
 from quicmini.connection.paths import MAX_QUEUED_PATH_RESPONSES
@@ -54,6 +55,20 @@ def test_the_server_follows_a_rebinding(pair: Roaming, address: Address) -> None
     assert path_events(pair.server) == [PathClosed(None, CLIENT)]
     assert pair.client.error is None
     assert pair.server.stats().largest_amplification <= 3
+
+
+def test_what_proves_an_address_has_no_mark(pair: Roaming) -> None:
+    """RFC 9000 §13.4.2: were it dropped for its mark, a path that works would be given up, again and again."""
+    core_of(pair.client).streams.control.request(Ping().encode)
+    for datagram in pair.from_client():
+        pair.arrive(datagram, ELSEWHERE)
+    first = pair.server.datagrams_to_send(pair.now)
+    assert any(transmit.destination == ELSEWHERE for transmit in first)
+    assert all(transmit.ecn == 0 for transmit in first)
+    pair.sockets[None] = ELSEWHERE
+    pair.run(seconds=3.0)
+    assert pair.server.remote_address == ELSEWHERE
+    assert core_of(pair.server).ecn.state is EcnState.FAILED  # marks were tried again: these networks clear them
 
 
 def test_a_transfer_survives_ten_rebindings(pair: Roaming) -> None:
@@ -175,7 +190,7 @@ def test_a_path_that_carries_only_small_datagrams_ends_the_connection(server_fil
     assert not challenge.full_size
     pair.arrive(forge(pair.client, PathResponse(challenge.data).encode()), ELSEWHERE)
     assert path.validated
-    pair.run(seconds=60.0)
+    pair.run(seconds=120.0)
     assert pair.server.error is not None
     assert pair.server.error.error_code == TransportErrorCode.NO_VIABLE_PATH
 
@@ -224,6 +239,21 @@ def test_what_does_not_authenticate_makes_no_path(pair: Roaming, datagram: bytes
     assert pair.server.stats().packets_dropped
 
 
+def test_the_last_address_that_has_not_answered_can_be_tried_again(pair: Roaming) -> None:
+    """With the same connection ID: another one could not be asked for where the client is no longer."""
+    pair.arrive(forge(pair.client, Ping().encode() + bytes(1100)), ELSEWHERE)
+    assert pair.server.remote_address == ELSEWHERE
+    doubtful = core_of(pair.server).path
+    pair.run(seconds=20.0)
+    assert pair.server.remote_address == CLIENT
+    number = doubtful.cid_number
+    assert number is not None
+    pair.sockets[None] = ELSEWHERE
+    transfer(pair, pair.client, pair.server, 10_000)
+    assert core_of(pair.server).path is doubtful
+    assert core_of(pair.server).remote_cids.current_number == number
+
+
 def test_addresses_without_end_make_few_paths(pair: Roaming) -> None:
     for number in range(100):
         pair.arrive(forge(pair.client, PathChallenge(b"12345678").encode() + bytes(1100)), ("203.0.113.1", number))
@@ -234,7 +264,7 @@ def test_addresses_without_end_make_few_paths(pair: Roaming) -> None:
         assert len(paths_of(pair.server)._known) <= MAX_PATHS
     assert pair.server.error is None
     pair.run(seconds=30.0)
-    assert paths_of(pair.server).remote_addresses == [CLIENT]
+    assert paths_of(pair.server).remote_addresses == [CLIENT, ("203.0.113.2", 99)]  # the last one may still be right
 
 
 def test_challenges_are_answered_where_they_come_from(pair: Roaming) -> None:
@@ -294,6 +324,22 @@ def test_a_client_moves_to_another_socket(pair: Roaming) -> None:
     pair.run(seconds=20.0)
     assert path_events(pair.client) == [PathClosed(None, SERVER)]
     assert pair.server.stats().largest_amplification <= 3
+
+
+def test_a_client_listens_where_it_was_until_the_server_has_followed(pair: Roaming) -> None:
+    """The server may have no connection ID left for the new path, and asks for one on the old one."""
+    pair.sockets["wifi"] = ELSEWHERE
+    pair.client.migrate("wifi", pair.now)
+    pair.exchange()
+    assert path_events(pair.client) == [PathChanged("wifi", SERVER)]
+    pair.drop = lambda to_server, datagram: to_server
+    pair.run(seconds=20.0)
+    assert path_events(pair.client) == []
+    pair.drop = lambda to_server, datagram: False
+    transfer(pair, pair.server, pair.client, 10_000, seconds=1.0)
+    assert pair.server.remote_address == ELSEWHERE
+    pair.run(seconds=20.0)
+    assert path_events(pair.client) == [PathClosed(None, SERVER)]
 
 
 def test_a_client_that_moves_in_the_middle_of_a_transfer(pair: Roaming) -> None:

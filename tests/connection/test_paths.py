@@ -78,7 +78,7 @@ def test_challenges_are_repeated_ever_more_slowly() -> None:
         due.append(validation.deadline)
         validation.on_timer(validation.deadline)
         assert validation.wants_challenge
-    assert due == [11.0, 13.0, 17.0, 25.0]
+    assert due == [11.0, 13.0, 17.0, 21.0]
     assert validation.expires == 110.0
 
 

@@ -62,7 +62,7 @@ def test_e20_no_path_carries_what_it_must(server_files: CertificateFiles) -> Non
     path = core_of(pair.server).path
     (challenge,) = (sent for sent in pair.server._migration._challenges if sent.path is path)
     pair.arrive(forge(pair.client, PathResponse(challenge.data).encode()), ELSEWHERE)  # the address is the client's
-    pair.run(seconds=60.0)
+    pair.run(seconds=120.0)
     error = pair.server.error
     assert error is not None
     assert (error.error_code, error.remote) == (Code.NO_VIABLE_PATH, False)

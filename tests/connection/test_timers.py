@@ -50,6 +50,16 @@ def test_one_unanswered_ping_is_enough() -> None:
     assert timer.keep_alive_deadline() == pytest.approx(10.1)
 
 
+def test_a_ping_that_cannot_be_sent_is_asked_for_once() -> None:
+    """Its deadline would stay in the past, and whoever waits for it would never sleep."""
+    timer = IdleTimer(30.0, 5.0, now=0.0)
+    timer.on_keep_alive()
+    assert timer.keep_alive_deadline() is None
+    assert timer.deadline(0.1) == 30.0
+    timer.on_packet_received(5.1)
+    assert timer.keep_alive_deadline() == pytest.approx(10.1)
+
+
 def test_a_handshake_has_its_time() -> None:
     """RFC 9000 §21.6: however often the peer is heard."""
     timer = IdleTimer(20.0, None, now=0.0)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from quicmini.connection.connection import Connection
+from quicmini.connection.migration import MAX_PATHS, PROBE_SIZE
 from quicmini.errors import DecodeError
 from quicmini.wire.packet import LongHeader, PacketType, RetryPacket, parse_long_header
 from tests.simulator.network import Address, Datagram
@@ -84,7 +85,8 @@ class AmplificationWatch:
 
 
 class FlightWatch:
-    """Bytes in flight: never negative, and beyond the congestion window only for probes (RFC 9002 §7.5).
+    """Bytes in flight: never negative, and beyond the congestion window only for probes (RFC 9002 §7.5), those of paths
+    among them (RFC 9000 §9.4).
 
     Until the handshake is confirmed a packet of each level may go beyond it, too: the peer may be unable to acknowledge
     what fills the window before that packet has come.
@@ -93,6 +95,7 @@ class FlightWatch:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._probes = 0
+        self._path_probes = 0
         self._before = 0
 
     def on_timer(self) -> None:
@@ -105,9 +108,10 @@ class FlightWatch:
 
     def before_sending(self) -> None:
         self._before = self._connection.bytes_in_flight
+        self._path_probes = MAX_PATHS * PROBE_SIZE if self._connection._migration.pending else 0
 
     def after_sending(self) -> None:
-        probes, self._probes = self._probes, 0
+        probes, self._probes = self._probes + self._path_probes, 0
         if 0 <= self._connection.bytes_in_flight <= self._before:
             return  # nothing was sent that counts
         stats = self._connection.stats()

@@ -134,6 +134,8 @@ class Host:
         self._max_datagram_size = max_datagram_size
         self._inbox: list[Datagram] = []
         self._inbox_size = 0
+        self._sockets: dict[Address, object] = {address: None}
+        self._addresses: dict[object, Address] = {None: address}
         self._awake_at = clock.now
 
     @property
@@ -150,6 +152,18 @@ class Host:
             self.at(self._awake_at, action)
         else:
             action()
+
+    def open_socket(self) -> object:
+        """Have one more address; returns what connections call it."""
+        local = len(self._sockets)
+        address = (f"{self.address[0]} socket {local}", 1)
+        self._sockets[address] = local
+        self._addresses[local] = address
+        return local
+
+    def owns(self, address: Address) -> bool:
+        """Whether it is an address of one of the sockets."""
+        return address in self._sockets
 
     def stall(self, seconds: float) -> None:
         """Do nothing for so long: the process is stopped, and what comes waits in the socket."""
@@ -196,11 +210,11 @@ class Host:
 
     def _wake(self) -> None:
         inbox, self._inbox, self._inbox_size = self._inbox, [], 0
-        for (source, ecn), batch in groupby(inbox, key=lambda datagram: (datagram.source, datagram.ecn)):
+        for (source, ecn, address), batch in groupby(inbox, key=_same_batch):
             payloads = [datagram.payload for datagram in batch]
             touched: list[Link] = []
             for connection, datagrams in self.endpoint.receive(payloads, source, self.clock.now):
-                connection.receive_datagrams(datagrams, source, self.clock.now, ecn)
+                connection.receive_datagrams(datagrams, source, self.clock.now, ecn, self._sockets[address])
                 touched.append(self.link(connection))
             stateless, self.endpoint.transmits[:] = list(self.endpoint.transmits), []
             for transmit in stateless:
@@ -213,10 +227,14 @@ class Host:
         payload, size = transmit.payload, transmit.segment_size
         for start in range(0, len(payload), size):
             segment = payload[start : start + size]
-            datagram = Datagram(segment, self.address, transmit.destination, segment, transmit.ecn)
+            datagram = Datagram(segment, self._addresses[transmit.local], transmit.destination, segment, transmit.ecn)
             self.note(what, len(datagram.payload), datagram.destination)
             if len(segment) > self._max_datagram_size:
                 raise Violation(f"a datagram of {len(segment)} bytes, where {self._max_datagram_size} are the most")
             for watch in self.watchers:
                 watch(datagram)
             self.network(datagram)
+
+
+def _same_batch(datagram: Datagram) -> tuple[Address, int, Address]:
+    return datagram.source, datagram.ecn, datagram.destination

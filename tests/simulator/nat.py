@@ -18,6 +18,7 @@ class Nat:
     def __init__(self, private: Address, public: Address, dropped: Sink) -> None:
         self._private = private
         self.public = public
+        self._earlier: set[Address] = set()
         self.rebindings = 0
         self.outward: Node = _Outward(self)
         self.inward: Node = _Inward(self, dropped)
@@ -25,12 +26,19 @@ class Nat:
     def rebind(self, *, new_host: bool) -> None:
         """From now on another port stands for the private address; or another host, too."""
         self.rebindings += 1
+        self._earlier.add(self.public)
         host, port = self.public
         self.public = (f"{self._private[0]} {self.rebindings}" if new_host else host, port + 1)
 
+    def leads_out(self, datagram: Datagram) -> Datagram:
+        """The datagram as the world sees it; only the private address has another one there."""
+        return replace(datagram, source=self.public) if datagram.source == self._private else datagram
+
     def leads_back(self, datagram: Datagram) -> Datagram | None:
-        """The datagram for the private address, None if its destination stands for nobody (any more)."""
-        return replace(datagram, destination=self._private) if datagram.destination == self.public else None
+        """The datagram for the private address; None if its destination does not stand for it any more."""
+        if datagram.destination in self._earlier:
+            return None
+        return replace(datagram, destination=self._private) if datagram.destination == self.public else datagram
 
 
 class _Outward(Node):
@@ -39,7 +47,7 @@ class _Outward(Node):
         self._nat = nat
 
     def receive(self, datagram: Datagram) -> None:
-        self.pass_on(replace(datagram, source=self._nat.public))
+        self.pass_on(self._nat.leads_out(datagram))
 
 
 class _Inward(Node):

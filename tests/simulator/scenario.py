@@ -22,10 +22,11 @@ class Scenario:
     nothing passes any more. noise: forged datagrams a second towards each side.
 
     The hosts. stall: each stands still once for so many seconds; leap: each one's clock leaps once by so many.
-    rebindings: so many times the client's NAT gives it another port, or another host as well (new_host). key_updates:
-    so many times each side asks for new keys. every: seconds between two of these, on average. retry: the server sends
-    Retry. again: so many more connections, one after the other, each with what the one before has left. early: those
-    begin with 0-RTT data; refuse_early: the server does not take it.
+    rebindings: so many times the client's NAT gives it another port, or another host as well (new_host). migrations: so
+    many times the client moves to another socket. key_updates: so many times each side asks for new keys. every:
+    seconds between two of these, on average. retry: the server sends Retry. again: so many more connections, one after
+    the other, each with what the one before has left. early: those begin with 0-RTT data; refuse_early: the server does
+    not take it.
 
     The applications. streams: of each type, opened by each side; size: the most bytes on each. lazy: slow readers.
     aborts: how likely a direction of a stream is given up by either end. messages: DATAGRAM frames that each side
@@ -58,6 +59,7 @@ class Scenario:
     leap: float = 0.0
     rebindings: int = 0
     new_host: bool = False
+    migrations: int = 0
     key_updates: int = 0
     every: float = 0.2
     retry: bool = False
@@ -83,6 +85,7 @@ class Scenario:
         def sometimes(value: float) -> float:
             return round(value, 3) if choose.random() < 0.6 else 0.0
 
+        rebindings = choose.choice((0, 0, 0, 3, 10))
         return cls(
             seed=seed,
             loss=sometimes(choose.uniform(0, worst_loss)),
@@ -119,6 +122,9 @@ class Scenario:
             server_versions=choose.choice(("1", "12", "12", "21")),
             early=choose.random() < 0.7,
             refuse_early=choose.random() < 0.2,
+            rebindings=rebindings,
+            new_host=choose.random() < 0.5,
+            migrations=0 if rebindings else choose.choice((0, 0, 1, 3)),
         )
 
     def command(self) -> str:

@@ -193,7 +193,10 @@ class _Run:
             raise Violation(f"{who}: {link.connection.state}, {link.application.terminations} times ended")
         if error is None:
             raise Violation(f"{who}: no reason")
-        if link is not closer and isinstance(error, IdleTimeoutError | StatelessResetError):
+        if link is not closer and (
+            isinstance(error, IdleTimeoutError | StatelessResetError)
+            or error.error_code == TransportErrorCode.NO_VIABLE_PATH
+        ):
             return  # every CONNECTION_CLOSE was lost
         expected = [(CLOSE_CODE, CLOSE_REASON, link is not closer)]
         if link is not closer and not link.application.connected:

@@ -176,8 +176,14 @@ def test_a_nat_leads_back_only_what_is_sent_to_its_present_address(new_host: boo
     outwards(Datagram(b"3", inside, THERE, b"3"))
     inwards(Datagram(b"4", THERE, first, b"4"))
     inwards(Datagram(b"5", THERE, nat.public, b"5"))
-    assert [datagram.source for datagram in outside] == [first, nat.public]
+    outwards(Datagram(b"6", ("another", 1), THERE, b"6"))
+    inwards(Datagram(b"7", THERE, ("another", 1), b"7"))
+    assert [datagram.source for datagram in outside] == [first, nat.public, ("another", 1)]
     assert nat.public != first
     assert (nat.public[0] != first[0]) == new_host
-    assert [(datagram.payload, datagram.destination) for datagram in arrived] == [(b"2", inside), (b"5", inside)]
+    assert [(datagram.payload, datagram.destination) for datagram in arrived] == [
+        (b"2", inside),
+        (b"5", inside),
+        (b"7", ("another", 1)),
+    ]
     assert [datagram.payload for datagram in dropped] == [b"4"]

@@ -78,6 +78,31 @@ def test_keys_change_again_and_again(simulate: Simulate, seed: int) -> None:
     assert client.key_updates == server.key_updates > 2
 
 
+def count(result: Result, host: str, what: str) -> int:
+    """How often that was in the trace."""
+    return sum(line.host == host and line.what == what for line in result.trace)
+
+
+@pytest.mark.parametrize("new_host", [False, True])
+@pytest.mark.parametrize("seed", range(6100, 6105))
+def test_a_transfer_over_ten_rebindings(simulate: Simulate, seed: int, new_host: bool) -> None:
+    """RFC 9000 §9.3: the server follows, and every byte arrives."""
+    scenario = Scenario(seed, size=200_000, bandwidth=1e6, queue=8000, rebindings=10, every=0.3, new_host=new_host)
+    result = simulate(scenario)
+    assert count(result, "nat", "rebinds") == 10
+    assert count(result, "server", "PathChanged") >= 5  # unless one follows the other too soon to be noticed
+    assert sum(side.packets_lost for side in both(result)) > 0
+
+
+@pytest.mark.parametrize("seed", range(6200, 6210))
+def test_a_transfer_over_ten_migrations(simulate: Simulate, seed: int) -> None:
+    """RFC 9000 §9.2: from socket to socket, with a connection ID of its own for each (§9.5)."""
+    result = simulate(Scenario(seed, size=200_000, bandwidth=1e6, queue=8000, migrations=10, every=0.3))
+    assert count(result, "client", "migrates") == 10
+    assert count(result, "client", "PathChanged") >= 5  # a newer one replaces what is not done
+    assert count(result, "server", "PathChanged") >= count(result, "client", "PathChanged") - 1
+
+
 @pytest.mark.parametrize("seed", range(7000, 7010))
 def test_a_token_spares_the_next_connection_the_retry(simulate: Simulate, seed: int) -> None:
     """RFC 9000 §8.1.2, §8.1.3."""

@@ -14,6 +14,7 @@ from quicmini.connection.connection import Connection
 from quicmini.connection.endpoint import ClientSettings, Endpoint, ServerSettings
 from quicmini.connection.mtu import LARGEST_SIZE
 from quicmini.crypto.tokens import TicketKeys
+from quicmini.errors import MigrationError
 from quicmini.tls.context import ServerContext
 from quicmini.tls.replay import ReplayGuard
 from quicmini.wire.packet import VERSION_1, VERSION_2
@@ -32,6 +33,7 @@ __all__ = ["IDLE_TIMEOUT", "SERVER", "TraceLine", "World"]
 CLIENT, SERVER = ("client", 1), ("server", 2)
 PUBLIC = ("nat", 1000)  # where the client seems to be, if there is a NAT
 IDLE_TIMEOUT = 3600.0  # seconds, virtual: at 30 % loss, exponential back-off may well be silent for half an hour
+KEEP_ALIVE = 10.0  # seconds
 NOISE_DATAGRAMS = 300  # forged towards each side, on average: noise must end, too
 AHEAD = {"client": 0.0, "server": 31_415.9}  # seconds: no two hosts' clocks show the same
 VERSIONS = {"1": VERSION_1, "2": VERSION_2}
@@ -116,6 +118,8 @@ class World:
             max_streams_bidi=scenario.max_streams,
             max_streams_uni=scenario.max_streams,
             retry=scenario.retry,
+            # Whoever has nothing to say behind a NAT that rebinds cannot be found any more (RFC 9000 §10.1.2).
+            keep_alive_interval=KEEP_ALIVE if scenario.rebindings else None,
             versions=tuple(VERSIONS[version] for version in getattr(scenario, f"{name}_versions")),
         )
 
@@ -147,10 +151,11 @@ class World:
         if self.nat is not None:
             to_server, to_client = [self.nat.outward, *to_server], [*to_client, self.nat.inward]
         self.client.network = chain(to_server, into_server)
-        self.server.network = chain(to_client, _only_to(CLIENT, into_client))
+        self.server.network = chain(to_client, _only_to(self.client, into_client))
 
     def _into_client(self, datagram: Datagram) -> None:
-        self.amplification.on_reached(self._client_address())
+        behind_nat = datagram.destination == self.client.address
+        self.amplification.on_reached(self._client_address() if behind_nat else datagram.destination)
         self.client.deliver(datagram)
 
     def _client_address(self) -> Address:
@@ -176,6 +181,8 @@ class World:
                     self.clock.at(self.clock.now + moment, partial(mishap, seconds))
             if scenario.key_updates:
                 self._again(self._choose(f"{host.name} keys"), partial(self._update_keys, host), scenario.key_updates)
+        if scenario.migrations:
+            self._again(self._choose("migrations"), self._migrate, scenario.migrations)
         if scenario.rebindings:
             self._again(self._choose("rebindings"), self._rebind, scenario.rebindings)
 
@@ -197,6 +204,19 @@ class World:
         link.service()
         return True
 
+    def _migrate(self) -> bool:
+        """The client moves to another socket (RFC 9000 §9.2), as soon as it may."""
+        link = next((link for link in self.client.links.values() if link.confirmed), None)
+        if link is None:
+            return False
+        try:
+            link.connection.migrate(self.client.open_socket(), self.client.clock.now)
+        except MigrationError:  # the server's connection IDs are used up for the moment
+            return False
+        self.client.note("migrates")
+        link.service()
+        return True
+
     def _rebind(self) -> bool:
         """The NAT is another one from now on: not before the client's handshake is confirmed (RFC 9000 §9)."""
         link = next((link for link in self.client.links.values() if link.confirmed), None)
@@ -207,11 +227,11 @@ class World:
         return True
 
 
-def _only_to(address: Address, deliver: Sink) -> Sink:
+def _only_to(host: Host, deliver: Sink) -> Sink:
     """Whoever sends forged datagrams from a strange address, the answers are not the client's."""
 
     def sink(datagram: Datagram) -> None:
-        if datagram.destination == address:
+        if host.owns(datagram.destination):
             deliver(datagram)
 
     return sink
