@@ -174,7 +174,6 @@ class Handshake:
         core.idle.on_handshake_complete()
         core.stats.handshake_time = now - core.created
         core.events.append(HandshakeCompleted(result.alpn_protocol))
-        core.local_cids.supply(self._peer_cid_limit)
         if not core.is_client:
             # The server confirms at once, and tells the client (RFC 9001 §4.1.2).
             core.streams.control.request(HandshakeDone().encode)
@@ -200,6 +199,8 @@ class Handshake:
             self.confirmed = True
             self._core.recovery.handshake_confirmed = True
             self._core.recovery.peer_completed_address_validation = True
+            # Nobody may change the path earlier (RFC 9000 §9), and a client's first flights are short of time.
+            self._core.local_cids.supply(self._peer_cid_limit)
             self._core.key_phases.start(self._core.now)
             self._core.mtu.start(self._core.now)
             if self._core.is_client:

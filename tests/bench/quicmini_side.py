@@ -24,6 +24,8 @@ CONFIG = Config(
     max_datagram_size=1200,
     path_mtu_discovery=False,
     cipher_suites=(0x1301,),
+    groups=(0x001D,),
+    session_tickets=0,
 )
 PIECE = 256 * 1024  # bytes asked for at once
 
