@@ -26,7 +26,7 @@ def rows(letter: str, pattern: str) -> dict[int, list[str]]:
 
 
 def test_87_checks_of_a_receiver() -> None:
-    found = rows("e", "test_receiver_checks*.py")
+    found = rows("e", "receiver_checks/*.py")
     assert sorted(found) == list(range(1, 88))
     assert all("RFC 9000 §" in text for number, texts in found.items() for text in texts if number < 70)
     assert all("RFC 9001 §" in text for number, texts in found.items() for text in texts if number >= 70)

@@ -56,12 +56,12 @@ BOUNDS = [
     Bound(
         "RETIRE_CONNECTION_ID frames that wait",
         "quicmini.connection.cids.MAX_PENDING_RETIREMENTS",
-        "tests.connection.test_receiver_checks_paths.test_e10_too_many_connection_ids_to_retire",
+        "tests.connection.receiver_checks.paths.test_e10_too_many_connection_ids_to_retire",
     ),
     Bound(
         "connection IDs of the peer",
         "quicmini.connection.cids.ACTIVE_CONNECTION_ID_LIMIT",
-        "tests.connection.test_receiver_checks_paths.test_e09_more_connection_ids_than_allowed",
+        "tests.connection.receiver_checks.paths.test_e09_more_connection_ids_than_allowed",
     ),
     Bound(
         "connection IDs for the peer",
@@ -71,7 +71,7 @@ BOUNDS = [
     Bound(
         "CRYPTO data ahead of what TLS has read",
         "quicmini.connection.crypto_stream.CRYPTO_BUFFER_SIZE",
-        "tests.connection.test_receiver_checks.test_e18_more_crypto_data_than_can_wait",
+        "tests.connection.receiver_checks.frames.test_e18_more_crypto_data_than_can_wait",
     ),
     Bound(
         "a TLS message",
@@ -111,7 +111,7 @@ BOUNDS = [
     Bound(
         "streams at once",
         "quicmini.config.MAX_CONCURRENT_STREAMS",
-        "tests.connection.test_receiver_checks.test_e08_a_stream_beyond_the_limit",
+        "tests.connection.receiver_checks.frames.test_e08_a_stream_beyond_the_limit",
     ),
     Bound(
         "what a stream holds for a peer that acknowledges nothing, whatever the others hold",

@@ -34,12 +34,6 @@ ROLES = pytest.mark.parametrize("victim_is_server", [True, False], ids=["server"
 HELLOS: dict[bool, type[Any]] = {True: ClientHello, False: ServerHello}
 
 
-@pytest.fixture(params=[True, False], ids=["server", "client"])
-def duel(request: pytest.FixtureRequest, server_files: CertificateFiles) -> Duel:
-    """The handshake is over; the victim is a server, then a client."""
-    return Duel(server_files, victim_is_server=request.param)
-
-
 def handshake(files: CertificateFiles, *, victim_is_server: bool, **options: Any) -> int | None:
     """A handshake whose messages or settings somebody has changed: what the victim says to it."""
     duel = Duel(files, victim_is_server=victim_is_server, space=INITIAL, **options)

@@ -23,12 +23,6 @@ from tests.connection.roaming import ELSEWHERE, Roaming
 Code = TransportErrorCode
 
 
-@pytest.fixture(params=[True, False], ids=["server", "client"])
-def duel(request: pytest.FixtureRequest, server_files: CertificateFiles) -> Duel:
-    """The handshake is over; the victim is a server, then a client."""
-    return Duel(server_files, victim_is_server=request.param)
-
-
 def test_e09_more_connection_ids_than_allowed(duel: Duel) -> None:
     """RFC 9000 §5.1.1."""
     codes: list[int | None] = []
