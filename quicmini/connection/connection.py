@@ -30,8 +30,6 @@ from quicmini.wire.frames import Ping
 
 __all__ = ["Connection"]
 
-_APPLICATION = PacketNumberSpace.APPLICATION
-
 _ping_frame = Ping().encode
 
 
@@ -39,6 +37,7 @@ class Connection:
     """A QUIC connection (RFC 9000 §5). Made by `Endpoint`, which hands in the protection of its Initial packets."""
 
     __slots__ = (
+        "_application",
         "_core",
         "_events",
         "_handshake",
@@ -54,7 +53,7 @@ class Connection:
         self._events = core.events
         self._stream_events = core.streams.events
         self._handshake = Handshake(core, make_tls)
-        initial = core.spaces[PacketNumberSpace.INITIAL]
+        initial, _, self._application = core.spaces
         initial.sealer, initial.opener = sealer, opener
         self._migration = Migration(core, self._handshake)
         self._receiver = Receiver(core, self._handshake, self._migration)
@@ -187,7 +186,7 @@ class Connection:
             return lifecycle.deadline
         earliest = core.recovery.timer()
         # An ACK that may not be sent (RFC 9000 §8.1) waits for a datagram, not for a time.
-        ack = None if core.recovery.at_amplification_limit else core.spaces[_APPLICATION].acks.deadline
+        ack = None if core.recovery.at_amplification_limit else self._application.acks.deadline
         for deadline in (ack, self._sender.blocked_until, core.key_phases.deadline, self._migration.deadline):
             if deadline is not None and (earliest is None or deadline < earliest):
                 earliest = deadline

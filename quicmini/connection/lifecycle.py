@@ -18,26 +18,24 @@ __all__ = ["MAX_REASON_LENGTH", "Lifecycle", "error_of"]
 # Bytes of the reason phrase that are sent: three such frames must fit one datagram of 1200 bytes (RFC 9000 §19.19).
 MAX_REASON_LENGTH = 256
 
-_ALIVE = (ConnectionState.HANDSHAKING, ConnectionState.CONNECTED)
-
 
 class Lifecycle:
-    """The state of a connection and the reason of its end."""
+    """The state of a connection and the reason of its end.
 
-    __slots__ = ("_answer_after", "_answer_from", "_unanswered", "close_pending", "deadline", "error", "state")
+    alive: neither closing nor draining nor terminated. An attribute beside `state`, as each packet asks several times.
+    """
+
+    __slots__ = ("_answer_after", "_answer_from", "_unanswered", "alive", "close_pending", "deadline", "error", "state")
 
     def __init__(self) -> None:
         self.state = ConnectionState.HANDSHAKING
+        self.alive = True
         self.error: ConnectionClosed | None = None
         self.close_pending = False  # a CONNECTION_CLOSE is to be sent
         self.deadline: float | None = None  # when closing or draining ends
         self._answer_from = 0.0
         self._answer_after = 1
         self._unanswered = 0
-
-    @property
-    def alive(self) -> bool:
-        return self.state in _ALIVE
 
     def close(self, error: ConnectionClosed, now: float, pto: float) -> None:
         """This side closes: CONNECTION_CLOSE is sent, and again to whoever still sends (RFC 9000 §10.2.1)."""
@@ -61,6 +59,7 @@ class Lifecycle:
 
     def _end(self, state: ConnectionState, error: ConnectionClosed | None) -> None:
         self.state = state
+        self.alive = False
         self.close_pending = False
         self.error = self.error or error
 

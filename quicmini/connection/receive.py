@@ -102,13 +102,20 @@ class Receiver:
             core.close(error.fresh(), now)
 
     def _receive_all(self, datagrams: list[bytes], now: float) -> None:
-        short = [datagram for datagram in datagrams if datagram and datagram[0] < 0x80]
-        if len(short) < len(datagrams):
-            for datagram in datagrams:
-                if datagram and datagram[0] >= 0x80:
-                    self._receive_coalesced(datagram, now)
+        short = datagrams
+        for datagram in datagrams:
+            if not datagram or datagram[0] >= 0x80:  # once the handshake is complete, none does
+                short = self._receive_long_ones(datagrams, now)
+                break
         if short:
             self._receive_short(short, now)
+
+    def _receive_long_ones(self, datagrams: list[bytes], now: float) -> list[bytes]:
+        """Those that begin with a long header; the others are returned."""
+        for datagram in datagrams:
+            if datagram and datagram[0] >= 0x80:
+                self._receive_coalesced(datagram, now)
+        return [datagram for datagram in datagrams if datagram and datagram[0] < 0x80]
 
     def _receive_elsewhere(self, datagram: bytes, source: Address, local: object, now: float) -> None:
         """Not from where the peer is known to be. What does not authenticate, and what is part of the handshake, must
@@ -329,7 +336,8 @@ class Receiver:
         """An authenticated packet: frames to their owners, the number to the ACKs."""
         core = self._core
         acks = space.acks
-        if acks.is_duplicate(packet_number):  # only after opening it, so that timing tells nothing (RFC 9001 §9.5)
+        # Only after opening it, so that timing tells nothing (RFC 9001 §9.5).
+        if packet_number <= acks.largest and acks.is_duplicate(packet_number):
             core.stats.count_dropped("duplicate")
             return
         end = len(payload)

@@ -64,7 +64,8 @@ class Sender:
     blocked_until: when the pacer lets go of what could be sent but for it; None: nothing waits for the pacer.
     """
 
-    __slots__ = ("_core", "_crypto", "_datagrams", "_datagrams_first", "_handshake", "_migration", "blocked_until")
+    __slots__ = ("_control", "_core", "_crypto", "_datagrams", "_datagrams_first", "_handshake", "_in_bulk",
+                 "_migration", "_streams", "blocked_until")  # fmt: skip
 
     def __init__(self, core: Core, handshake: Handshake, migration: Migration) -> None:
         self._core = core
@@ -72,8 +73,11 @@ class Sender:
         self._handshake = handshake
         self.blocked_until: float | None = None
         self._crypto = core.spaces[_APPLICATION].crypto
+        # The queues of what 1-RTT packets carry, bound once: each packet asks several times if there is anything.
+        self._streams, self._control = core.streams.ready, core.streams.control.queue
         self._datagrams = core.datagrams.queue
         self._datagrams_first = False
+        self._in_bulk = False  # what was sent last did not fit one packet
 
     def datagrams_to_send(self, now: float) -> list[Transmit]:
         """All that may be sent at this moment."""
@@ -93,9 +97,10 @@ class Sender:
             datagrams.append(datagram)
         if datagrams:
             transmits += self._transmits(datagrams)
-        if now >= core.mtu.probe_at:
+        if self._in_bulk and now >= core.mtu.probe_at:
             transmits += self._mtu_probe(now)
         while burst := self._burst(now):
+            self._in_bulk = len(burst) > 1
             transmits += self._transmits(burst)
             if not (self._has_frames or core.recovery.probes_wanted[_APPLICATION]):
                 break
@@ -109,7 +114,9 @@ class Sender:
         core = self._core
         if not core.lifecycle.alive:
             return core.lifecycle.close_pending
-        return self._application_waits or (core.in_handshake and (self._waits(_INITIAL) or self._waits(_HANDSHAKE)))
+        if self._streams or self._control or self._datagrams or self._migration.pending or self._waits(_APPLICATION):
+            return True
+        return core.in_handshake and (self._waits(_INITIAL) or self._waits(_HANDSHAKE))
 
     def _waits(self, number: PacketNumberSpace) -> bool:
         """Whether a packet number space has something to send: CRYPTO data, an ACK that is due, a probe."""
@@ -121,14 +128,9 @@ class Sender:
         )
 
     @property
-    def _application_waits(self) -> bool:
-        core = self._core
-        return core.streams.has_frames or bool(self._datagrams) or self._migration.pending or self._waits(_APPLICATION)
-
-    @property
     def _has_frames(self) -> bool:
         """Whether a 1-RTT packet would have anything but an ACK in it."""
-        return self._core.streams.has_frames or self._crypto.has_frames or bool(self._datagrams)
+        return bool(self._streams or self._control or self._datagrams) or self._crypto.has_frames
 
     # What goes into one packet
 
@@ -154,8 +156,12 @@ class Sender:
             return
         if space.crypto.has_frames:
             space.crypto.write_frames(builder)
-        if application:
+        if not application:
+            pass
+        elif self._datagrams:
             self._write_data(builder)
+        else:
+            core.streams.write_frames(builder)
         if probing and not builder.ack_eliciting and builder.room >= len(_PROBE):
             builder.add(_PROBE)
         if probing and builder.ack_eliciting:
@@ -297,9 +303,9 @@ class Sender:
             core.skipped_numbers.skip(space, recovery)
         budget = recovery.send_budget(now)
         # What does not change within the burst is computed once, and packed by hand: this loop is half of all sending.
-        overhead = self._overhead(space)
         pn_length = self._pn_length(space)
         header_start = self._header(space, 0, 0)[:-pn_length]
+        overhead = len(header_start) + pn_length + Sealer.overhead
         pn_mask = (1 << 8 * pn_length) - 1
         packets: list[tuple[bytes, int, bytes]] = []
         sent: list[SentPacket] = []
@@ -365,14 +371,15 @@ class Sender:
     def _mtu_probe(self, now: float) -> list[Transmit]:
         """A datagram of the size that is to be tried out next, if this is a connection that will profit from it.
 
-        It counts as in flight, and waits for its turn as any other (RFC 9000 §14.4).
+        It counts as in flight, and waits for its turn as any other (RFC 9000 §14.4). It must not take the room of the
+        data beside it: that would have to wait until the peer acknowledges the probe, a packet on its own.
         """
         core = self._core
         space, mtu, path = core.spaces[_APPLICATION], core.mtu, core.path
         if space.sealer is None or not path.validated or path.bytes_sent < PROBE_AFTER or not core.streams.has_frames:
             return []
         size = mtu.next_probe(now)
-        if not 0 < size <= core.recovery.send_budget(now):
+        if not 0 < size <= core.recovery.send_budget(now) - path.max_datagram_size:
             return []
         builder = PacketBuilder(size - self._overhead(space))
         builder.add(_PING, mtu.begin_probe(now))

@@ -12,14 +12,19 @@ HANDSHAKE_TIMEOUT = 30.0
 
 
 class IdleTimer:
-    """The idle timeout and the keep-alive that prevents it (RFC 9000 §10.1). Times in seconds."""
+    """The idle timeout and the keep-alive that prevents it (RFC 9000 §10.1). Times in seconds.
+
+    soonest: no deadline of this timer lies before this time, so that what is due earlier need not ask for them.
+    """
 
     __slots__ = (
         "_asked_since_received",
         "_handshake_until",
         "_keep_alive",
         "_last_activity",
+        "_patience",
         "_sent_since_received",
+        "soonest",
         "timeout",
     )
 
@@ -30,35 +35,39 @@ class IdleTimer:
         self._sent_since_received = False
         self._asked_since_received = False
         self._handshake_until = now + max(HANDSHAKE_TIMEOUT, timeout)
+        self._plan()
 
     def on_handshake_complete(self) -> None:
         """Only silence ends the connection from now on."""
         self._handshake_until = inf
+        self._plan()
 
     def negotiate(self, peer_timeout: float) -> None:
         """The smaller of both sides' timeouts counts; 0 stands for none (RFC 9000 §10.1)."""
         if peer_timeout:
             self.timeout = min(self.timeout, peer_timeout) if self.timeout else peer_timeout
+            self._plan()
+
+    def _plan(self) -> None:
+        """What `soonest` is computed from has changed."""
+        self._patience = (self.timeout or inf) if self._keep_alive is None else self._interval(self._keep_alive)
+        self._on_activity(self._last_activity)
+
+    def _on_activity(self, now: float) -> None:
+        self._last_activity = now
+        soonest = now + self._patience
+        self.soonest = soonest if soonest < self._handshake_until else self._handshake_until
 
     def on_packet_received(self, now: float) -> None:
-        self._last_activity = now
         self._sent_since_received = False
         self._asked_since_received = False
+        self._on_activity(now)
 
     def on_ack_eliciting_sent(self, now: float) -> None:
         """Only the first such packet after something was received restarts the timer (RFC 9000 §10.1)."""
         if not self._sent_since_received:
             self._sent_since_received = True
-            self._last_activity = now
-
-    @property
-    def soonest(self) -> float:
-        """No deadline of this timer lies before this time: what is due earlier need not ask for them."""
-        if self._keep_alive is None:
-            silence = self._last_activity + self.timeout if self.timeout else inf
-        else:
-            silence = self._last_activity + self._interval(self._keep_alive)
-        return silence if silence < self._handshake_until else self._handshake_until
+            self._on_activity(now)
 
     def deadline(self, pto: float) -> float | None:
         """When the connection is given up; None: never."""

@@ -172,7 +172,10 @@ class Opener(_PacketProtection):
     def unmask_batch(self, packets: list[bytes], pn_offset: int) -> list[tuple[int, int, int] | None]:
         """`unmask` for many packets whose packet numbers start at the same offset; None for one that is too short."""
         if len(packets) == 1:  # as in `seal`
-            return [self.unmask(packets[0], pn_offset)] if _has_sample(packets[0], pn_offset) else [None]
+            try:
+                return [self.unmask(packets[0], pn_offset)]
+            except DecodeError:
+                return [None]
         if not self._ready:
             self._make_contexts()
         start = pn_offset + MAX_PN_LENGTH

@@ -26,6 +26,7 @@ class AckTracker:
     max_ack_delay: how long an acknowledgement may wait, in seconds; 0 for the Initial and Handshake spaces.
     deadline: when an ACK must go, None if none must. Nothing is sent from here: whoever looks at it after a whole
         batch of datagrams sends one ACK for all of them.
+    pending: an ack-eliciting packet waits for its acknowledgement; a packet that goes anyway takes it along.
     largest: the largest packet number received, acknowledged: the largest in an ACK frame; -1 before the first.
     """
 
@@ -41,10 +42,12 @@ class AckTracker:
         "acknowledged",
         "deadline",
         "largest",
+        "pending",
     )
 
     def __init__(self, max_ack_delay: float) -> None:
         self.deadline: float | None = None
+        self.pending = False
         self.largest = self.acknowledged = -1
         self._largest_at = 0.0
         self._max_ack_delay = max_ack_delay
@@ -54,11 +57,6 @@ class AckTracker:
         self._to_acknowledge = 0  # ack-eliciting packets since the last ACK frame
         self._unconfirmed = 0  # ACK frames since the peer acknowledged one of them
         self._ecn_marks: list[int] | None = None  # packets by the ECN field of their datagrams, once one has a mark
-
-    @property
-    def pending(self) -> bool:
-        """Whether an ack-eliciting packet waits for its acknowledgement: a packet that goes anyway takes it along."""
-        return self._to_acknowledge > 0
 
     @property
     def ping_due(self) -> bool:
@@ -76,14 +74,15 @@ class AckTracker:
 
     def on_packet_received(self, packet_number: int, ack_eliciting: bool, now: float, ecn: int = 0) -> None:
         """Take in a packet that was opened and is no duplicate; `ecn` is the two-bit field of the IP header."""
-        if packet_number != self.largest + 1:
-            self._gap = True
+        next_one = packet_number == self.largest + 1
         if packet_number > self.largest:
             self.largest = packet_number
             self._largest_at = now
         self._ranges.add(packet_number, packet_number + 1)
-        if len(self._ranges) > MAX_ACK_RANGES:
-            self._floor = max(self._floor, self._ranges.pop_first()[1])
+        if not next_one:  # which would have made no new range
+            self._gap = True
+            if len(self._ranges) > MAX_ACK_RANGES:
+                self._floor = max(self._floor, self._ranges.pop_first()[1])
         if ecn:
             marks = self._ecn_marks
             if marks is None:
@@ -91,6 +90,7 @@ class AckTracker:
             marks[ecn] += 1
         if not ack_eliciting:
             return
+        self.pending = True
         self._to_acknowledge += 1
         # At once: the second packet, one out of order or after a gap, one that met congestion (§13.2.1, §13.2.2).
         if self._to_acknowledge >= PACKETS_PER_ACK or self._gap or ecn == CE:
@@ -104,7 +104,7 @@ class AckTracker:
 
         What does not fit is left out from the oldest range on (RFC 9000 §13.2.3).
         """
-        if not self._to_acknowledge:
+        if not self.pending:
             return False
         count = len(self._ranges)
         while count and len(frame := self._frame(count, now)) > builder.room:
@@ -114,6 +114,7 @@ class AckTracker:
         builder.add_non_eliciting(frame, (self, self.largest))
         self.acknowledged = self.largest
         self.deadline = None
+        self.pending = False
         self._to_acknowledge = 0
         self._unconfirmed += 1
         return True

@@ -124,9 +124,14 @@ class Recovery:
 
     def send_budget(self, now: float) -> int:
         """How many bytes may leave now: the smaller of the window's room and what the pacer lets go."""
-        if self.pacing_deadline(now) is not None:
+        pacer, congestion = self.pacer, self.congestion
+        pacer.refill(congestion.window, self.rtt.smoothed, now)
+        if pacer.tokens < pacer.max_datagram_size:
             return 0
-        return min(self.window_room(), int(self.pacer.tokens))
+        room = congestion.window - congestion.bytes_in_flight
+        if room <= 0:
+            return 0
+        return room if room < pacer.tokens else int(pacer.tokens)
 
     def pacing_deadline(self, now: float) -> float | None:
         """None when the pacer lets a datagram go now, else when it will (RFC 9002 §7.7)."""

@@ -29,7 +29,9 @@ class RttEstimator:
 
     def update(self, sample: float, ack_delay: float, now: float) -> None:
         """Take in one sample; `ack_delay` is the peer's, already limited as RFC 9002 §5.3 demands."""
-        self.latest = sample = max(sample, MIN_SAMPLE)
+        if sample < MIN_SAMPLE:
+            sample = MIN_SAMPLE
+        self.latest = sample
         if self.first_sample_at is None:
             self.first_sample_at = now
             self.minimum = self.smoothed = sample
@@ -53,5 +55,8 @@ class RttEstimator:
         self.smoothed += (sample - self.smoothed) / 8
 
     def _derive(self) -> None:
-        self.probe_interval = self.smoothed + max(4 * self.variation, GRANULARITY)
-        self.loss_delay = max(TIME_THRESHOLD * max(self.smoothed, self.latest), GRANULARITY)
+        # max() written out: it would cost as much as all the rest.
+        smoothed, latest, variation = self.smoothed, self.latest, 4 * self.variation
+        self.probe_interval = smoothed + (variation if variation > GRANULARITY else GRANULARITY)
+        loss_delay = TIME_THRESHOLD * (smoothed if smoothed > latest else latest)
+        self.loss_delay = loss_delay if loss_delay > GRANULARITY else GRANULARITY

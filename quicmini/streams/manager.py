@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from quicmini.streams.context import Sender
 from quicmini.streams.events import StreamEvent
 from quicmini.streams.table import StreamTable
 from quicmini.wire.builder import PacketBuilder
@@ -30,11 +31,11 @@ class StreamManager:
 
     local: the transport parameters that this side announced. send_buffer_size: bytes that a stream holds, unsent and
     unacknowledged; send_buffer_total: that all streams hold together, but for a little for each. events: to be drained
-    by the caller. control: the small frames that wait for a packet; the connection adds its own. Frames for a stream
-    that is finished come late and are ignored. Nothing here blocks.
+    by the caller. control: the small frames that wait for a packet; the connection adds its own. ready: the streams
+    that have something to send. Frames for a stream that is finished come late and are ignored. Nothing here blocks.
     """
 
-    __slots__ = ("_context", "_table", "control", "events")
+    __slots__ = ("_context", "_table", "control", "events", "ready")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class StreamManager:
         )
         self._context = self._table.context
         self.control = self._table.context.control
+        self.ready: deque[Sender] = self._context.ready
         self.events: deque[StreamEvent] = self._context.events
 
     def set_remote(self, params: TransportParameters) -> None:
@@ -120,7 +122,7 @@ class StreamManager:
     @property
     def has_frames(self) -> bool:
         """Whether `write_frames` may have something to write."""
-        return bool(self._context.ready or self._context.control.queue)
+        return bool(self.ready or self.control.queue)
 
     def write_frames(self, builder: PacketBuilder) -> None:
         """Fill the packet: control frames first, then the data of one stream after the other."""

@@ -262,3 +262,16 @@ def test_another_path_is_searched_anew() -> None:
     assert (path.mtu.size, path.mtu.suspected) == (BASE_SIZE, False)
     path.search()
     assert path.mtu.size == 1452
+
+
+def test_small_messages_need_no_larger_datagrams(server_files: CertificateFiles) -> None:
+    """However many they are. A probe would only take the room of their window, until it is acknowledged."""
+    pair = Pair(server_files)
+    pair.handshake()
+    stream = pair.client.open_stream(False)
+    assert stream is not None
+    for _ in range(PROBE_AFTER // 500):
+        pair.client.write_stream(stream, bytes(1000))
+        pair.run(seconds=0.001)
+    assert core_of(pair.client).path.bytes_sent > PROBE_AFTER
+    assert max(len(datagram) for to_server, datagram in pair.sent if to_server) <= BASE_SIZE
