@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tests.interop.cases import CASES
 from tests.interop.explained import EXPLAINED, mark
-from tests.interop.runner import IMPLEMENTATIONS, Result, run_case
+from tests.interop.result import Result
+from tests.interop.runner import IMPLEMENTATIONS, run_case
 
 __all__ = ["main"]
 
@@ -53,7 +54,7 @@ def _line(result: Result) -> str:
     reasons = [*result.problems, *([result.unsupported] if result.unsupported else [])]
     explanation = EXPLAINED.get((result.case, result.client, result.server))
     if explanation is not None and reasons:
-        reasons.append(f"known: {explanation.reason}")
+        reasons += [f"known: {explanation.reason}", f"shown by: {result.shown_by.strip()}"]
     told = "".join(f"\n    {reason}" for reason in reasons)
     cell = f"{result.case}, {result.client} to {result.server}"
     return f"{mark(result):9} {cell:46} {result.seconds:6.1f} s {result.datagrams:6} datagrams{told}"

@@ -74,10 +74,11 @@ class Packet:
         fate = "lost" if self.captured.arrival is None else "corrupted" if self.captured.corrupted else ""
         frames = "?" if self.frames is None else ", ".join(_summary(frame) for frame in self.frames)
         phase = f" phase {self.key_phase}" if self.key_phase else ""
+        mark = ("", ", ECT(1)", ", ECT(0)", ", CE")[self.captured.ecn]
         return (
             f"{self.captured.time:9.4f} {'->' if self.to_server else '<-'} {self.captured.path[0]}:"
             f"{self.captured.path[1]} {fate:9} {self.connection} {self.packet_type.name:9} "
-            f"{self.destination_cid.hex()} {self.packet_number}{phase} ({self.size}): {frames}"
+            f"{self.destination_cid.hex()} {self.packet_number}{phase} ({self.size}{mark}): {frames}"
         )
 
 

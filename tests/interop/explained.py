@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.interop.runner import Result
+from quicmini.wire.frames import Ack
+from quicmini.wire.packet import PacketType
+from tests.interop.dissect import Packet
+from tests.interop.result import Result
 
 __all__ = ["EXPLAINED", "Explanation", "mark"]
 
@@ -12,10 +16,34 @@ Cell = tuple[str, str, str]  # case, client, server
 
 
 class Explanation(NamedTuple):
-    """reason: a fact about the other implementation. problems: what its packets show; nothing else is explained."""
+    """reason: a fact about the other implementation. problems: what its packets show; nothing else is explained.
+    shows: finds the packet that shows it, which is printed."""
 
     reason: str
     problems: frozenset[str]
+    shows: Callable[[list[Packet]], Packet | None]
+
+
+def _unmarked_ack(*, to_server: bool) -> Callable[[list[Packet]], Packet | None]:
+    """An unmarked 1-RTT packet of that direction, with an ACK that reports no marks."""
+
+    def shows(packet: Packet) -> bool:
+        without_counts = any(isinstance(frame, Ack) and frame.ecn is None for frame in packet.frames or ())
+        here = packet.to_server == to_server and packet.packet_type is PacketType.ONE_RTT
+        return here and without_counts and not packet.captured.ecn
+
+    return lambda packets: next(filter(shows, packets), None)
+
+
+def _first_to_a_new_address(packets: list[Packet]) -> Packet | None:
+    first = packets[0].captured.path
+    return next((packet for packet in packets if not packet.to_server and packet.captured.path != first), None)
+
+
+def _encrypted_extensions(packets: list[Packet]) -> Packet | None:
+    """The server's transport parameters are in its first Handshake packet."""
+    its = (packet for packet in packets if not packet.to_server and packet.packet_type is PacketType.HANDSHAKE)
+    return next(its, None)
 
 
 _NO_ECN = "aioquic 1.7 does not know ECN: it sends its packets unmarked, and ACK frames of type 0x02 only"
@@ -23,6 +51,7 @@ _NO_ECN = "aioquic 1.7 does not know ECN: it sends its packets unmarked, and ACK
 _ACK_FIRST = Explanation(
     "aioquic 1.7, when its congestion window is full, acknowledges on the new path before it challenges it there",
     frozenset({"the first datagram to a new address has no PATH_CHALLENGE"}),
+    _first_to_a_new_address,
 )
 
 _NO_PREFERENCE = Explanation(
@@ -34,6 +63,7 @@ _NO_PREFERENCE = Explanation(
             "the client stayed where it was",
         }
     ),
+    _encrypted_extensions,
 )
 
 EXPLAINED: dict[Cell, Explanation] = {
@@ -46,10 +76,12 @@ EXPLAINED: dict[Cell, Explanation] = {
     ("ecn", "quicmini", "aioquic"): Explanation(
         _NO_ECN,
         frozenset({"the server marks no packet", "the client never reports marks", "the server never reports marks"}),
+        _unmarked_ack(to_server=False),
     ),
     ("ecn", "aioquic", "quicmini"): Explanation(
         _NO_ECN,
         frozenset({"the client marks no packet", "the client never reports marks", "the server never reports marks"}),
+        _unmarked_ack(to_server=True),
     ),
     ("ecn", "aioquic", "aioquic"): Explanation(
         _NO_ECN,
@@ -58,6 +90,7 @@ EXPLAINED: dict[Cell, Explanation] = {
             for side in ("client", "server")
             for problem in ("marks no packet", "never reports marks")
         ),
+        _unmarked_ack(to_server=False),
     ),
 }
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -19,31 +19,16 @@ from quicmini.errors import QuicError
 from tests.interop.cases import Case
 from tests.interop.checks import Evidence
 from tests.interop.convention import UNSUPPORTED
+from tests.interop.explained import EXPLAINED
 from tests.interop.link import Address, Link
 from tests.interop.pcap import write_pcap
+from tests.interop.result import Result
 
-__all__ = ["IMPLEMENTATIONS", "Result", "run_case"]
+__all__ = ["IMPLEMENTATIONS", "run_case"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
 IMPLEMENTATIONS = {"quicmini": "tests.interop.endpoint", "aioquic": "tests.interop.aioquic_endpoint"}
-
-
-@dataclass
-class Result:
-    """A cell of the matrix. problems: sentences; none: it is green. unsupported: by the client or the server."""
-
-    case: str
-    client: str
-    server: str
-    problems: list[str] = field(default_factory=list)
-    unsupported: str = ""
-    seconds: float = 0.0
-    datagrams: int = 0
-
-    @property
-    def green(self) -> bool:
-        return not self.problems and not self.unsupported
 
 
 class _Unsupported(Exception):
@@ -113,6 +98,9 @@ class _Run:
                 result.problems += check(evidence)
             except (QuicError, KeyError, ValueError) as error:  # packets in which there is nothing to check
                 result.problems.append(f"{check.__name__}: {error!r}")
+        explanation = EXPLAINED.get((result.case, result.client, result.server))
+        if result.problems and explanation is not None:
+            result.shown_by = str(explanation.shows(evidence.packets) or "")
 
     def _write_files(self) -> list[str]:
         """Files of the case's sizes with names and contents that are the same in every run."""

@@ -9,7 +9,8 @@ import pytest
 from tests.interop.__main__ import main
 from tests.interop.cases import CASES
 from tests.interop.explained import mark
-from tests.interop.runner import Result, run_case
+from tests.interop.result import Result
+from tests.interop.runner import run_case
 
 SCALE = 0.05
 
@@ -62,3 +63,7 @@ def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0  # one is green, the other is explained
     output = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in output if line.startswith(("handshake ", "ecn "))] == ["ok", "explained"]
+    [shown] = [line for line in output if line.startswith("    shown by: ")]
+    assert "Ack(" in shown
+    assert "ecn=None" in shown
+    assert "ECT" not in shown
