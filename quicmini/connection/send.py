@@ -138,7 +138,7 @@ class Sender:
         """ACK first, then what the space has to say, if congestion control or a probe lets it (RFC 9002 §7.5)."""
         core = self._core
         application = space.number is _APPLICATION
-        if application and not self._may_send_data:
+        if application and not (self._handshake.complete or self._may_send_early_data):
             return
         probing = core.recovery.probes_wanted[space.number] > 0
         if not application and not core.recovery.spaces[space.number].ack_eliciting_count:
@@ -168,13 +168,11 @@ class Sender:
             core.recovery.probes_wanted[space.number] -= 1
 
     @property
-    def _may_send_data(self) -> bool:
-        """With a complete handshake; before that early data, and a server's answers to it.
+    def _may_send_early_data(self) -> bool:
+        """Before the handshake is complete: a client its early data, a server the answers to it.
 
         Other servers have 1-RTT keys early, too, but only a complete handshake tells whom they would be talking to.
         """
-        if self._handshake.complete:
-            return True
         early = self._core.early
         return early is not None and (early.offered if self._core.is_client else early.accepted is True)
 
@@ -346,7 +344,9 @@ class Sender:
         """Bytes of a datagram on this path, and how many may go: none to an address that has sent too little (§8.1)."""
         path, recovery = self._core.path, self._core.recovery
         size = path.max_datagram_size
-        most = min(MAX_BURST, max(1, MAX_TRANSMIT_SIZE // size))
+        most = MAX_TRANSMIT_SIZE // size or 1
+        if most > MAX_BURST:
+            most = MAX_BURST
         allowance = path.allowance()
         if allowance is None:
             return size, most

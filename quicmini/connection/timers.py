@@ -14,7 +14,8 @@ HANDSHAKE_TIMEOUT = 30.0
 class IdleTimer:
     """The idle timeout and the keep-alive that prevents it (RFC 9000 §10.1). Times in seconds.
 
-    soonest: no deadline of this timer lies before this time, so that what is due earlier need not ask for them.
+    soonest: no deadline of this timer lies before this time, so that what is due earlier need not ask for them. What
+    comes and goes only moves them away: it is left behind until `deadline` is asked for, and no packet pays for it.
     """
 
     __slots__ = (
@@ -22,7 +23,6 @@ class IdleTimer:
         "_handshake_until",
         "_keep_alive",
         "_last_activity",
-        "_patience",
         "_sent_since_received",
         "soonest",
         "timeout",
@@ -40,7 +40,6 @@ class IdleTimer:
     def on_handshake_complete(self) -> None:
         """Only silence ends the connection from now on."""
         self._handshake_until = inf
-        self._plan()
 
     def negotiate(self, peer_timeout: float) -> None:
         """The smaller of both sides' timeouts counts; 0 stands for none (RFC 9000 §10.1)."""
@@ -48,29 +47,24 @@ class IdleTimer:
             self.timeout = min(self.timeout, peer_timeout) if self.timeout else peer_timeout
             self._plan()
 
-    def _plan(self) -> None:
-        """What `soonest` is computed from has changed."""
-        self._patience = (self.timeout or inf) if self._keep_alive is None else self._interval(self._keep_alive)
-        self._on_activity(self._last_activity)
-
-    def _on_activity(self, now: float) -> None:
-        self._last_activity = now
-        soonest = now + self._patience
-        self.soonest = soonest if soonest < self._handshake_until else self._handshake_until
-
     def on_packet_received(self, now: float) -> None:
+        self._last_activity = now
         self._sent_since_received = False
         self._asked_since_received = False
-        self._on_activity(now)
 
     def on_ack_eliciting_sent(self, now: float) -> None:
         """Only the first such packet after something was received restarts the timer (RFC 9000 §10.1)."""
         if not self._sent_since_received:
             self._sent_since_received = True
-            self._on_activity(now)
+            self._last_activity = now
+
+    def _plan(self) -> None:
+        patience = (self.timeout or inf) if self._keep_alive is None else self._interval(self._keep_alive)
+        self.soonest = min(self._last_activity + patience, self._handshake_until)
 
     def deadline(self, pto: float) -> float | None:
         """When the connection is given up; None: never."""
+        self._plan()
         deadline = min(self._silence_ends(pto), self._handshake_until)
         return None if deadline == inf else deadline
 

@@ -175,8 +175,11 @@ class StreamTable:
 
     def _on_part_ended(self, stream_id: int) -> None:
         """One part is in a terminal state; if the other one is, too, the stream is finished."""
-        sending, receiving = self._sending.get(stream_id), self._receiving.get(stream_id)
-        if (sending and not sending.ended) or (receiving and not receiving.ended):
+        sending = self._sending.get(stream_id)
+        if sending is not None and not sending.ended:
+            return
+        receiving = self._receiving.get(stream_id)
+        if receiving is not None and not receiving.ended:
             return
         self._sending.pop(stream_id, None)
         self._receiving.pop(stream_id, None)

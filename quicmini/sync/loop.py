@@ -106,6 +106,7 @@ class Loop:
         self._ended = False
         self.turns = Turns()
         self._lively = False  # the last wait was short: the next one may be, too
+        self._caught = False  # what is there now came a moment ago, to an empty socket
         self._poll = select.poll()
         self._others: dict[int, UdpSocket] = {}  # a client's that moves, or a server's second address
         self._fds = (udp.fileno(), self._alarm.fileno())
@@ -302,10 +303,12 @@ class Loop:
 
     def _sleep(self, seconds: float) -> list[int]:
         """Which descriptors are ready, at once or after a while."""
+        self._caught = False
         start = monotonic()
         spins = self._lively and not self._backlog and not self.turns.waiting
         ready = self._look_out(start + min(seconds, SPIN_TIME)) if spins else []
         if not ready:
+            self._caught = False
             ready = self._block(max(0.0, start + seconds - monotonic()) if spins else seconds)
             self._lively = monotonic() - start < SPIN_TIME
         return ready
@@ -317,6 +320,7 @@ class Loop:
             ready = poll(0)
             if ready:
                 return [fd for fd, _ in ready]
+            self._caught = True
             sched_yield()  # whoever has work to do on this processor, a peer on the same machine perhaps, goes first
         return []
 
@@ -347,7 +351,7 @@ class Loop:
         for fd in ready:
             other = self._others.get(fd)
             udp = self.udp if fd == self._fds[0] else other
-            for source, datagrams, ecn in udp.receive() if udp is not None else ():
+            for source, datagrams, ecn in udp.receive(self._caught) if udp is not None else ():
                 for core, its_datagrams in self.endpoint.receive(datagrams, source, now):
                     arrivals.setdefault(core, []).append((its_datagrams, source, ecn, other))
             answers = self.endpoint.transmits

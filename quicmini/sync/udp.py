@@ -43,6 +43,7 @@ ECT_0 = 2  # what nearly every datagram carries in the ECN field of its IP heade
 MAX_SEGMENTS = 64  # UDP_MAX_SEGMENTS of Linux before 6.9
 MAX_BURST = 65_507  # bytes: the largest UDP payload over IPv4
 MAX_DATAGRAM = 65_535  # bytes: receive buffer for one datagram, or for one burst that GRO put together
+SHORT = 1200  # bytes: whoever has more to say sends longer datagrams (RFC 9000 §14.1)
 MAX_BATCH = 512 * 1024  # bytes taken at once, …
 MAX_RECEIVES = 64  # … in so many system calls: acknowledgements and timers must not wait for ever
 SOCKET_BUFFER = 4 * 1024 * 1024  # bytes: more than a connection's receive window, so that bursts are not dropped
@@ -123,8 +124,12 @@ class UdpSocket:
     def close(self) -> None:
         self._sock.close()
 
-    def receive(self) -> list[tuple[Address, list[bytes], int]]:
-        """What has arrived, in order, by source and ECN field; never blocks, and takes a bounded amount at once."""
+    def receive(self, caught: bool = False) -> list[tuple[Address, list[bytes], int]]:
+        """What has arrived, in order, by source and ECN field; never blocks, and takes a bounded amount at once.
+
+        caught: the socket was empty a moment ago. Then a datagram that its sender could have filled further most likely
+        came alone, and is not worth a second system call; if it did not, the next call takes all that is there.
+        """
         batch: list[tuple[Address, list[bytes], int]] = []
         recvmsg = self._sock.recvmsg
         last: Address | None = None
@@ -152,7 +157,7 @@ class UdpSocket:
             else:
                 batch.append((source, datagrams, ecn))
                 last, last_ecn = source, ecn
-            if room <= 0:
+            if room <= 0 or (caught and len(data) < SHORT):
                 break
         return batch
 

@@ -112,8 +112,16 @@ def parse_ack(payload: bytes, pos: int, frame_type: int) -> tuple[Ack, int]:
     try:
         largest, pos = decode_varint(payload, pos)
         ack_delay, pos = decode_varint(payload, pos)
-        count, pos = decode_varint(payload, pos)
-        length, pos = decode_varint(payload, pos)
+        count = payload[pos]  # one byte each, nearly always: a call would cost more than reading them
+        if count < 0x40:
+            pos += 1
+        else:
+            count, pos = decode_varint(payload, pos)
+        length = payload[pos]
+        if length < 0x40:
+            pos += 1
+        else:
+            length, pos = decode_varint(payload, pos)
         if 2 * count > len(payload) - pos:  # two bytes for each range at least: never loop for more than there is
             raise malformed(frame_type, "more ACK ranges than the packet holds")
         smallest = largest - length

@@ -395,6 +395,20 @@ def test_it_looks_out_if_the_last_wait_was_short(idle: Rig, monkeypatch: pytest.
     assert [driver.received for driver in idle.drivers] == [[[b"a"]], [[b"b"]]]
 
 
+def test_what_it_has_looked_out_for_came_alone(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else is looked for until that is dealt with; what was there before comes together."""
+    monkeypatch.setattr(module, "SPIN_TIME", PATIENCE)
+    monkeypatch.setattr(module, "sched_yield", lambda: [idle.peer.send(datagram) for datagram in (b"a", b"b")])
+    driver = idle.driver()
+    seen = []
+    for _ in range(2):
+        idle.loop._lively = True
+        run_turn(idle, driver)
+        seen.append([datagram for each in idle.drivers for [datagram] in each.received])
+        idle.peer.send(b"c")
+    assert seen == [[b"a"], [b"a", b"b", b"c"]]
+
+
 def test_it_looks_out_in_vain_once_and_sleeps_no_longer_for_it(idle: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 

@@ -193,6 +193,21 @@ def test_the_error_of_an_earlier_datagram_does_not_swallow_the_next(
     assert isinstance(client.error, ConnectionRefusedError)
 
 
+def test_a_short_datagram_that_was_waited_for_is_taken_alone(server: UdpSocket, client: UdpSocket) -> None:
+    """Its sender most likely had no more to say, and what comes nevertheless is not lost."""
+    for datagram in b"0", b"1", b"2":
+        client.send(Transmit(datagram, 1200, server.local_address))
+    assert server.receive(caught=True) == [(client.local_address, [b"0"], 0)]
+    assert server.receive() == [(client.local_address, [b"1", b"2"], 0)]
+
+
+def test_a_full_datagram_that_was_waited_for_may_have_company(server: UdpSocket, client: UdpSocket) -> None:
+    datagrams = [bytes([number]) * udp.SHORT for number in range(3)]
+    for datagram in datagrams:
+        client.send(Transmit(datagram, udp.SHORT, server.local_address))
+    assert server.receive(caught=True) == [(client.local_address, datagrams, 0)]
+
+
 def test_datagrams_are_grouped_by_source_and_the_batch_is_bounded(server: UdpSocket) -> None:
     clients = [UdpSocket.connect(socket.AF_INET, server.local_address) for _ in range(2)]
     try:
