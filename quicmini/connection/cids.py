@@ -228,7 +228,9 @@ class RemoteCids:
                 raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "an ID contradicts an earlier one", 0x18)
         if offered.sequence_number < self._retire_prior_to:
             self._retire(offered.sequence_number)  # retired before it arrived
-        elif offered not in self._known and offered.sequence_number not in self._given_up:
+        elif offered.sequence_number in self._given_up:
+            return  # a late copy: what else it says, newer frames say, too, and those bring IDs to go on with
+        elif offered not in self._known:
             self._known.append(offered)
         if frame.retire_prior_to > self._retire_prior_to:
             self._retire_prior_to = frame.retire_prior_to

@@ -88,12 +88,14 @@ class FrameHandlers:
     def early_stream(self, frame: Stream, space: Space, now: float) -> None:
         """STREAM in a 0-RTT packet: within the remembered limits, and perhaps a replay (RFC 9001 §9.2)."""
         early = self._core.early
-        if early is not None:
-            early.check_limits(frame.stream_id, frame.offset + len(frame.data), 0x08)
-            if not self._handshake.complete:
-                early.streams.add(frame.stream_id)
-        self.streams.on_stream(frame)
-        if early is not None:
+        if early is None:
+            return
+        early.check_limits(frame.stream_id, frame.offset + len(frame.data), 0x08)
+        if self._handshake.complete:  # other data has come since, under today's limits
+            self.streams.on_stream(frame)
+        else:
+            early.streams.add(frame.stream_id)
+            self.streams.on_stream(frame)
             early.check_total(self.streams.received, 0x08)
 
     def crypto(self, frame: Crypto, space: Space, now: float) -> None:

@@ -11,7 +11,7 @@ from quicmini.connection.crypto_stream import CryptoStream
 from quicmini.crypto.protection import Opener, Sealer, initial_protection
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
-from quicmini.wire.packet import LongHeader, PacketType
+from quicmini.wire.packet import VERSION_1, LongHeader, PacketType
 from quicmini.wire.transport_parameters import (
     VERSION_INFORMATION,
     TransportParameters,
@@ -117,7 +117,8 @@ def check_servers_version(core: Core, parameters: TransportParameters) -> None:
     """A client makes sure that nobody between it and the server has chosen the version (RFC 9368 §4)."""
     versions, information = core.versions, parameters.version_information
     if information is None:
-        if versions.reacted or core.version != versions.original:
+        # A server that knows version 1 alone may not have heard of the mechanism (RFC 9368 §8).
+        if core.version != versions.original or (versions.reacted and core.version != VERSION_1):
             raise _error("the server does not confirm the version")
     elif information.chosen_version != core.version:
         raise _error("the server's version is not that of its packets")

@@ -182,6 +182,18 @@ def test_an_id_that_a_path_gives_up_is_retired_and_does_not_come_back() -> None:
     assert cids.take() is None
 
 
+def test_a_late_copy_leaves_an_id_to_go_on_with() -> None:
+    """It was lost, made anew with a Retire Prior To of later, and overtakes the frames that bring newer IDs."""
+    cids = Cids(b"original")
+    cids.on_new(new_cid(1))
+    assert cids.take() == 1
+    cids.give_up(1)
+    cids.on_new(new_cid(1, retire_prior_to=1))
+    assert cids.current == b"original"
+    cids.on_new(new_cid(2, retire_prior_to=2))
+    assert cids.current == b"cid-0002"
+
+
 def test_the_id_in_use_is_not_given_up() -> None:
     cids = Cids(b"original")
     cids.give_up(0)

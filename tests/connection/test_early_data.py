@@ -480,6 +480,19 @@ def test_early_packets_are_read_for_a_while_after_the_handshake(early: Early) ->
     assert pair.server.stats().packets_dropped == {"0-RTT": 1}
 
 
+def test_an_early_packet_may_come_behind_more_data_than_was_allowed_early(server_files: CertificateFiles) -> None:
+    """What came in 1-RTT packets meanwhile was sent under today's limits."""
+    early = Early(server_files, server_config=LOW)
+    pair = early.pair(server_config=HIGHER)
+    late = forge_early(pair, Stream(4, 0, b"late", True).encode())
+    pair.drop = lambda to_server, datagram: to_server and pair._server is not None and pair.server.handshake_confirmed
+    pair.run(seconds=0.01)
+    pair.to_server([forge(pair.client, Stream(0, 0, bytes(LOW.max_data + 1), True).encode())])
+    pair.to_server([late])
+    assert pair.server.error is None
+    assert pair.server.read_stream(4, 100) == b"late"
+
+
 def test_d15_a_client_reads_no_early_data(early: Early) -> None:
     pair = early.pair()
     write(pair)

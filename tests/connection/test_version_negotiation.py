@@ -337,6 +337,17 @@ def test_after_a_version_negotiation_packet_the_server_must_confirm_it(
     assert (pair.client.error.error_code, pair.client.error.remote) == (VN_ERROR, False)
 
 
+def test_a_server_that_knows_version_1_alone_need_not_confirm_it(
+    server_files: CertificateFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 9368 §8: version 1 is older than version_information."""
+    monkeypatch.setattr(version_negotiation, "version_information", lambda core: b"")
+    pair = Pair(server_files, client_config=PREFER_V2, server_config=V1)
+    pair.handshake()
+    assert connected(pair)
+    assert core_of(pair.client).version == VERSION_1
+
+
 def test_a_client_that_contradicts_its_packets(server_files: CertificateFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody has changed the version of its packets."""
     lie(monkeypatch, endpoint, lambda said: said._replace(chosen_version=VERSION_2))
