@@ -24,6 +24,7 @@ from quicmini.connection.endpoint import Endpoint
 from quicmini.connection.state import Address, Transmit
 from quicmini.sync.alarm import Alarm
 from quicmini.sync.closing import CLOSING
+from quicmini.sync.threads import IoThread
 from quicmini.sync.turns import Turns
 from quicmini.sync.udp import UdpSocket
 
@@ -112,7 +113,7 @@ class Loop:
         self._fds = (udp.fileno(), self._alarm.fileno())
         for fd in self._fds:
             self._poll.register(fd, select.POLLIN)
-        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread = IoThread(self._run, name)
 
     def start(self) -> None:
         self.thread.start()
