@@ -52,6 +52,7 @@ class PathMtu:
         "_enabled",
         "_failed",
         "_losses",
+        "_path",
         "_probe_size",
         "_tries",
         "probe_at",
@@ -69,6 +70,7 @@ class PathMtu:
         self._failed = LARGEST_SIZE + 1  # the smallest size that did not get through
         self._tries = 0
         self._losses = 0
+        self._path = 0  # which one it is, counted from the first
         self.suspected = False
 
     def limit(self, size: int) -> None:
@@ -86,6 +88,7 @@ class PathMtu:
     def on_new_path(self, size: int, now: float) -> None:
         """Another path is in use, which is known to carry so much; the search begins anew (RFC 9000 §9.4, §14.3)."""
         self.size = size
+        self._path += 1
         self._clear()
         self.start(now)
 
@@ -98,19 +101,19 @@ class PathMtu:
     def begin_probe(self, now: float) -> Record:
         """It is sent now; what becomes of it decides on the next."""
         self.probe_at = inf
-        return (self, self._probe_size, now)
+        return (self, self._probe_size, now, self._path)
 
     def on_acked(self, record: Record) -> None:
         """A probe got through."""
-        _, size, sent_at = record
-        if self.size < size < self._failed:
+        _, size, sent_at, path = record
+        if path == self._path and self.size < size < self._failed:
             self._use(size)
             self._aim(sent_at)
 
     def on_lost(self, record: Record) -> None:
         """A probe got lost, by chance or because of its size."""
-        _, size, sent_at = record
-        if size != self._probe_size:
+        _, size, sent_at, path = record
+        if path != self._path or size != self._probe_size:
             return
         self._tries += 1
         if self._tries >= MAX_PROBES:

@@ -264,6 +264,21 @@ def test_another_path_is_searched_anew() -> None:
     assert path.mtu.size == 1452
 
 
+def test_what_became_of_the_probes_of_another_path_says_nothing() -> None:
+    path = Path(BASE_SIZE)
+    path.mtu.start(path.now)
+    acked, *lost = [path.mtu.begin_probe(path.now) for _ in range(1 + MAX_PROBES)]
+    path.mtu.on_new_path(BASE_SIZE, path.now)
+    path.mtu.on_acked(acked)
+    for record in lost:
+        path.mtu.on_lost(record)
+    assert path.mtu.size == BASE_SIZE
+    assert path.used == []
+    path.carries = 1472
+    path.search()
+    assert path.mtu.size == 1472
+
+
 def test_small_messages_need_no_larger_datagrams(server_files: CertificateFiles) -> None:
     """However many they are. A probe would only take the room of their window, until it is acknowledged."""
     pair = Pair(server_files)
