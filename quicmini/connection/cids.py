@@ -160,7 +160,7 @@ class RemoteCids:
         self._given_up: deque[int] = deque(maxlen=MAX_GIVEN_UP)
         self._retire_prior_to = 0
         self._control = control
-        self._retiring = 0  # RETIRE_CONNECTION_ID frames that were not acknowledged yet
+        self._retiring: set[int] = set()  # numbers whose RETIRE_CONNECTION_ID was not acknowledged yet
 
     def replace_handshake_cid(self, cid: bytes) -> None:
         """The client learns the server's choice from its first packet (RFC 9000 §7.2)."""
@@ -206,7 +206,7 @@ class RemoteCids:
     def give_up(self, number: int) -> None:
         """A path is no longer used, and its ID will not be either (RFC 9000 §5.1.2)."""
         # While too many wait for acknowledgment it stays, in use for ever.
-        if number != self.current_number and self._retiring < MAX_PENDING_RETIREMENTS:
+        if number != self.current_number and len(self._retiring) < MAX_PENDING_RETIREMENTS:
             before = len(self._known)
             self._known = [known for known in self._known if known.sequence_number != number]
             if len(self._known) < before:
@@ -249,11 +249,10 @@ class RemoteCids:
             fresh = self.take()
             self.use(self._known[0].sequence_number if fresh is None else fresh)
 
-    def _retire(self, sequence_number: int) -> None:
-        if self._retiring >= MAX_PENDING_RETIREMENTS:
+    def _retire(self, number: int) -> None:
+        if number in self._retiring:
+            return  # a copy of its frame came: no error, however often that happens (RFC 9000 §19.15)
+        if len(self._retiring) >= MAX_PENDING_RETIREMENTS:
             raise TransportError(TransportErrorCode.CONNECTION_ID_LIMIT_ERROR, "too many IDs to retire", 0x18)
-        self._retiring += 1
-        self._control.request(RetireConnectionId(sequence_number).encode, self._on_retired)
-
-    def _on_retired(self) -> None:
-        self._retiring -= 1
+        self._retiring.add(number)
+        self._control.request(RetireConnectionId(number).encode, partial(self._retiring.discard, number))

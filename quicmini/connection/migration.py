@@ -42,6 +42,9 @@ MTU_VALIDATION_TIME = 60
 # And for one that the client wants to move to: four challenges, so that losses do not keep it where it is.
 MOVING_TIME = 10
 
+# Probe timeouts in a row after which a client suspects that the server lacks the connection ID to follow it.
+LOST_TIMEOUTS = 2
+
 # Bytes of a datagram with a PATH_CHALLENGE or PATH_RESPONSE, if §8.1 permits it (RFC 9000 §8.2.1, §8.2.2).
 PROBE_SIZE = 1200
 
@@ -226,6 +229,13 @@ class Migration:
                 if self._is_left(path) and path.drop_at is not None and now >= path.drop_at:
                     self._drop(path)
         self._plan()
+
+    def on_timeouts(self, count: int) -> None:
+        """So many probe timeouts in a row. A server that has used up the client's IDs for addresses where it did not
+        find it cannot follow (RFC 9000 §9.5), nor say that it needs others: it gets them unasked.
+        """
+        if self._core.is_client and self._handshake.confirmed and count >= LOST_TIMEOUTS:
+            self._core.local_cids.rotate()
 
     def _plan(self) -> None:
         deadlines = [path.validation.deadline for path in self._known if path.validation is not None]

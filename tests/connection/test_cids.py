@@ -194,6 +194,15 @@ def test_a_late_copy_leaves_an_id_to_go_on_with() -> None:
     assert cids.current == b"cid-0002"
 
 
+def test_copies_of_a_retired_id_are_no_error_however_many_there_are() -> None:
+    """RFC 9000 §19.15. The peer sends its frame again and again while it hears nothing of this side."""
+    cids = Cids(b"original")
+    cids.on_new(new_cid(4, retire_prior_to=4))
+    for _ in range(2 * MAX_PENDING_RETIREMENTS):
+        cids.on_new(new_cid(1))
+    assert written(cids) == [RetireConnectionId(0), RetireConnectionId(1)]
+
+
 def test_the_id_in_use_is_not_given_up() -> None:
     cids = Cids(b"original")
     cids.give_up(0)

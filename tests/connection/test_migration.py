@@ -254,6 +254,19 @@ def test_the_last_address_that_has_not_answered_can_be_tried_again(pair: Roaming
     assert core_of(pair.server).remote_cids.current_number == number
 
 
+def test_a_server_that_has_used_up_the_client_s_ids_gets_others(pair: Roaming) -> None:
+    """For addresses where nobody was, say. It could not ask: what it sends comes to nothing."""
+    pair.server.renew_connection_ids()  # so that the client has changed its ID, and wants the server to do so, too
+    pair.run(seconds=1.0)
+    while core_of(pair.server).remote_cids.take() is not None:
+        pass
+    pair.sockets[None] = ELSEWHERE
+    transfer(pair, pair.client, pair.server, 1000)
+    pair.run(seconds=5.0)
+    assert pair.server.remote_address == ELSEWHERE
+    transfer(pair, pair.server, pair.client, 1000)
+
+
 def test_addresses_without_end_make_few_paths(pair: Roaming) -> None:
     for number in range(100):
         pair.arrive(forge(pair.client, PathChallenge(b"12345678").encode() + bytes(1100)), ("203.0.113.1", number))
