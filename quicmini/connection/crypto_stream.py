@@ -21,14 +21,18 @@ _MIN_ROOM = _HEADER_SIZE + 16
 
 
 class CryptoStream:
-    """Both directions of one level's handshake bytes. It owns the CRYPTO frames it sent."""
+    """Both directions of one level's handshake bytes. It owns the CRYPTO frames it sent.
 
-    __slots__ = ("_finished", "_incoming", "_outgoing", "received")
+    has_frames: there is something to send. An attribute, as every packet asks, long after the last change.
+    """
+
+    __slots__ = ("_finished", "_incoming", "_outgoing", "has_frames", "received")
 
     def __init__(self) -> None:
         self._incoming = Reassembly()
         self._outgoing = SendBuffer()
         self._finished = False
+        self.has_frames = False
         self.received = 0  # bytes handed to TLS
 
     def receive(self, frame: Crypto) -> bytes:
@@ -58,31 +62,32 @@ class CryptoStream:
             raise _error(Code.PROTOCOL_VIOLATION, reason)
         self._finished = True
 
-    @property
-    def has_frames(self) -> bool:
-        return self._outgoing.has_data
-
     def send(self, data: bytes) -> None:
         self._outgoing.write(data)
+        self.has_frames = self._outgoing.has_data
 
     def repeat(self) -> None:
         """Send all again that is not acknowledged: each probe may be the one that arrives (RFC 9002 §6.2.4)."""
         outgoing = self._outgoing
         outgoing.on_lost(outgoing.start, outgoing.sent - outgoing.start)
+        self.has_frames = outgoing.has_data
 
     def write_frames(self, builder: PacketBuilder) -> None:
         """Fill the packet with CRYPTO frames as far as there is data and room."""
         while self._outgoing.has_data and builder.room >= _MIN_ROOM:
             offset, data = self._outgoing.take(builder.room - _HEADER_SIZE)
             builder.add(Crypto(offset, data).encode(), (self, offset, len(data)))
+        self.has_frames = self._outgoing.has_data
 
     def on_acked(self, record: Record) -> None:
         _, offset, length = record
         self._outgoing.on_acked(offset, length)
+        self.has_frames = self._outgoing.has_data
 
     def on_lost(self, record: Record) -> None:
         _, offset, length = record
         self._outgoing.on_lost(offset, length)
+        self.has_frames = self._outgoing.has_data
 
 
 def _error(code: int, reason: str) -> TransportError:

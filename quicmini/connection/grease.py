@@ -26,9 +26,13 @@ class QuicBit:
 
     def apply(self, header: bytes) -> bytes:
         """The header as it should be sent: with the bit or without it, unpredictably (RFC 9287 §3)."""
+        return header if self.toss() else bytes((header[0] & ~QUIC_BIT,)) + header[1:]
+
+    def toss(self) -> int:
+        """QUIC_BIT or 0: what the next packet should have."""
         if not self.greased:
-            return header
+            return QUIC_BIT
         if self._tosses == 1:  # the 1 at the top marks the end
             self._tosses = int.from_bytes(self._random(_TOSSES // 8)) | 1 << _TOSSES
         head, self._tosses = self._tosses & 1, self._tosses >> 1
-        return header if head else bytes((header[0] & ~QUIC_BIT,)) + header[1:]
+        return QUIC_BIT if head else 0

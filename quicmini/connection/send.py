@@ -48,6 +48,8 @@ _MIN_ROOM = 32
 # Bytes of the packet number of a probe: few packets are as rare.
 _PROBE_PN_LENGTH = 4
 
+_ONE_BYTE = [bytes((value,)) for value in range(256)]
+
 _PING = b"\x01"
 
 # A PING that may be alone in its packet, and a byte of PADDING, so that nothing has to be added when it is sealed.
@@ -296,13 +298,15 @@ class Sender:
         sealer = self._sealer(space, now)
         if sealer is None:
             return []
-        streams, datagrams, recovery = core.streams, self._datagrams, core.recovery
+        streams, ready, control, datagrams = core.streams, self._streams, self._control, self._datagrams
+        recovery = core.recovery
         if space.next_packet_number >= core.skipped_numbers.next:
             core.skipped_numbers.skip(space, recovery)
         budget = recovery.send_budget(now)
         # What does not change within the burst is computed once, and packed by hand: this loop is half of all sending.
         pn_length = self._pn_length(space)
-        header_start = self._header(space, 0, 0)[:-pn_length]
+        # A short header: fixed bit, key phase, length of the packet number (RFC 9000 §17.3.1).
+        header_start = _ONE_BYTE[core.quic_bit.toss() | core.key_phases.bit | pn_length - 1] + core.remote_cids.current
         overhead = len(header_start) + pn_length + Sealer.overhead
         pn_mask = (1 << 8 * pn_length) - 1
         packets: list[tuple[bytes, int, bytes]] = []
@@ -311,16 +315,14 @@ class Sender:
         if not most:
             return []
         number = space.next_packet_number
-        while len(packets) < most:
+        while True:
             builder = PacketBuilder(size - overhead)
             if not packets:
                 self._write_packet(space, builder, now, budget >= size)
-            elif budget >= size and (streams.has_frames or datagrams):
-                # Only data fills more than one packet: asking everyone again for each would cost more than sealing.
-                if datagrams:
-                    self._write_data(builder)
-                else:
-                    streams.write_frames(builder)
+            elif datagrams:
+                self._write_data(builder)
+            else:
+                streams.write_frames(builder)
             payload = builder.payload()
             if not payload:
                 break
@@ -332,6 +334,9 @@ class Sender:
             sent.append(SentPacket(number, now, sent_size, eliciting, eliciting, builder.records))
             budget -= sent_size
             number += 1
+            # Only data fills more than one packet: asking everyone again for each would cost more than sealing.
+            if not (ready or control or datagrams) or budget < size or len(packets) == most:
+                break
         if not packets:
             if budget < size <= recovery.window_room() and self._has_frames:
                 self.blocked_until = recovery.pacing_deadline(now)

@@ -169,7 +169,10 @@ class Recovery:
             sent.largest_acked = newest.packet_number
         measures = newest.packet_number >= self._path_start or space != APPLICATION
         if measures and newest.packet_number == largest and sent.ack_eliciting_count < ack_eliciting_before:
-            self._take_sample(now - newest.time_sent, self._believed_delay(space, ack_delay), now)
+            delay = self._believed_delay(space, ack_delay)
+            # A first sample counts as it is (RFC 9002 §5.3): it is none, if the peer waited for its keys meanwhile.
+            if self.rtt.first_sample_at is not None or delay <= self.max_ack_delay:
+                self.rtt.update(now - newest.time_sent, delay, now)
         lost = sent.detect_lost(self.rtt.loss_delay, now)
         if lost:
             self._on_packets_lost(lost, acked, now)
@@ -240,11 +243,6 @@ class Recovery:
         if space == INITIAL:
             return 0.0
         return min(ack_delay, self.max_ack_delay) if self.handshake_confirmed else ack_delay
-
-    def _take_sample(self, sample: float, delay: float, now: float) -> None:
-        """A first sample counts as it is (RFC 9002 §5.3): it is none, if the peer waited for its keys meanwhile."""
-        if self.rtt.first_sample_at is not None or delay <= self.max_ack_delay:
-            self.rtt.update(sample, delay, now)
 
     def _loss_time(self) -> float | None:
         """The earliest time at which a packet of any space will be lost by the time threshold."""

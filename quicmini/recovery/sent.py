@@ -117,8 +117,9 @@ class SentPackets:
             # Also keeps thousands of ranges from costing anything when there is nothing left to find.
             if not stop or largest < numbers[0]:
                 break
-            last = bisect_right(numbers, largest, 0, stop)
-            stop = bisect_left(numbers, smallest, 0, last)
+            # Mostly the range has everything that is outstanding, and there is no need to search.
+            last = stop if largest >= numbers[stop - 1] else bisect_right(numbers, largest, 0, stop)
+            stop = 0 if smallest <= numbers[0] else bisect_left(numbers, smallest, 0, last)
             if stop < last:
                 runs.append(packets[stop:last])
                 del numbers[stop:last], packets[stop:last]
