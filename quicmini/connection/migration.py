@@ -120,10 +120,13 @@ class Migration:
             return None
         return Path(remote, self._core.datagram_size, validated=False, local=local, own_cid=own_cid)
 
-    def on_unvalidated(self) -> None:
+    def on_unvalidated(self, now: float) -> None:
         """Datagrams have come on the path in use, to which not everything may be sent yet (RFC 9000 §8.1)."""
         self._core.recovery.at_amplification_limit = False
         self.pending = True
+        if self._handshake.confirmed and self._core.path.validation is None:
+            self._validate(self._core.path, now)  # the last attempt has failed, and there was no going back
+            self._plan()
 
     def on_packet(self, path: Path, size: int, *, moves: bool, now: float) -> None:
         """A packet has been opened in a datagram that did not come on the path in use, or on one not yet `followed`.
@@ -344,6 +347,8 @@ class Migration:
         self._change_measures(old, path)
         if path is self._fallback:
             path.validation = None
+        if path is self._doubtful:
+            self._doubtful = None
         path.drop_at = None
         path.followed = not core.is_client
         core.path = path

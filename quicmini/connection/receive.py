@@ -92,7 +92,7 @@ class Receiver:
                 path.bytes_received += size
                 self._migration.arrival = path
                 if not path.validated:
-                    self._migration.on_unvalidated()
+                    self._migration.on_unvalidated(now)
                 self._receive_all(datagrams, now)
             if self._undecryptable:
                 self._try_again()

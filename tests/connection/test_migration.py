@@ -267,6 +267,42 @@ def test_a_server_that_has_used_up_the_client_s_ids_gets_others(pair: Roaming) -
     transfer(pair, pair.server, pair.client, 1000)
 
 
+def test_an_address_that_is_tried_again_is_not_forgotten(pair: Roaming) -> None:
+    """Not even if the one before it is left for good, because nobody has answered there either."""
+    pair.lost = lambda destination: destination == ELSEWHERE
+    pair.arrive(forge(pair.client, Ping().encode()), ELSEWHERE)
+    pair.run(seconds=5.0)
+    assert pair.server.remote_address == CLIENT
+    for address in (REBOUND, ELSEWHERE):
+        pair.arrive(forge(pair.client, Ping().encode()), address)
+    assert pair.server.remote_address == ELSEWHERE
+    assert ELSEWHERE in pair.server.remote_addresses
+
+
+def test_an_address_is_asked_again_if_there_is_no_going_back(pair: Roaming) -> None:
+    """The ID that the server has used at the old address is retired, and there is none left to return with."""
+    pair.server.renew_connection_ids()
+    pair.run(seconds=1.0)
+    pair.sockets[None] = ELSEWHERE
+    pair.lost = lambda destination: destination != SERVER
+    pair.arrive(forge(pair.client, Ping().encode()), ELSEWHERE)
+    pair.client.renew_connection_ids()
+    for datagram in pair.from_client():
+        pair.arrive(datagram, ELSEWHERE)
+    while core_of(pair.server).remote_cids.take() is not None:
+        pass
+    while core_of(pair.server).path.validation is not None:
+        pair.now = pair.server.next_timeout() or pair.now
+        pair.server.handle_timeout(pair.now)
+        pair.from_server()
+    assert pair.server.remote_address == ELSEWHERE
+    assert not core_of(pair.server).path.validated
+    pair.lost = lambda destination: False
+    transfer(pair, pair.client, pair.server, 1000)
+    pair.run(seconds=5.0)
+    assert core_of(pair.server).path.validated
+
+
 def test_addresses_without_end_make_few_paths(pair: Roaming) -> None:
     for number in range(100):
         pair.arrive(forge(pair.client, PathChallenge(b"12345678").encode() + bytes(1100)), ("203.0.113.1", number))
