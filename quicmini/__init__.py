@@ -1,4 +1,4 @@
-"""QUIC v1 (RFC 9000, 9001, 9002) from scratch, with a blocking API.
+"""QUIC v1 and v2 (RFC 9000, 9001, 9002, 9369) from scratch, with a blocking API.
 
 with quicmini.connect(("example.net", 4433), alpn_protocols=["echo"]) as connection:
     with connection.open_stream() as stream:

@@ -34,7 +34,7 @@ COMMANDS: dict[str, Command] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
-    description = "QUIC v1 from scratch: tools to study the protocol."
+    description = "QUIC v1 and v2 from scratch: tools to study the protocol."
     parser = ArgumentParser(prog="quicmini", description=description, epilog="Try it: python -m quicmini vectors")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():

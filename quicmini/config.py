@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from ipaddress import ip_address
 
 __all__ = ["KNOWN_VERSIONS", "MAX_CONCURRENT_STREAMS", "Config", "Keylog"]
 
@@ -23,10 +25,23 @@ Keylog = Callable[[str, bytes, bytes], None]
 # Tickets for each client: one for each of the next connections, so that nobody can tell that they belong together.
 MAX_SESSION_TICKETS = 16
 
+# Seconds: in milliseconds it must be a variable-length integer (RFC 9000 §18.2).
+MAX_IDLE_TIMEOUT = (2**62 - 1) // 1000
+
+# What values may be, by the type of the field's default; and those of the fields whose default is None.
+_KINDS: dict[type, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float), tuple: (tuple,)}
+_OPTIONAL: dict[str, tuple[type, ...]] = {
+    "keep_alive_interval": (int, float),
+    "initial_version": (int,),
+    "stateless_reset_key": (bytes,),
+    "preferred_address": (tuple,),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Settings of a connection. Times are in seconds, sizes in bytes. Raises ValueError for what cannot work.
+    """Settings of a connection. Times are in seconds, sizes in bytes. Raises ValueError for what cannot work, TypeError
+    for what is of another type.
 
     idle_timeout: silence after which the connection is given up; the smaller of both sides' counts; 0: never
         (RFC 9000 §10.1).
@@ -59,7 +74,7 @@ class Config:
     preferred_address: the IP address and port to which a server asks its clients to move, and where it listens as well
         (RFC 9000 §9.6). follow_preferred_address: a client moves there, if that works.
     keylog: is told each connection's traffic secrets, to decrypt captures with: `quicmini.observe.keylog.KeyLog`
-        writes them to a file. Called with a lock held: it must not block. None: nobody is told.
+        writes them to a file. Called with a lock held: it must not block, nor raise. None: nobody is told.
     """
 
     idle_timeout: float = 30.0
@@ -90,7 +105,9 @@ class Config:
     keylog: Keylog | None = None
 
     def __post_init__(self) -> None:
-        _require(self.idle_timeout >= 0, "idle_timeout must be 0 or more seconds", self.idle_timeout)
+        self._check_types()
+        limit = MAX_IDLE_TIMEOUT
+        _require(0 <= self.idle_timeout <= limit, f"idle_timeout must be 0 to {limit} seconds", self.idle_timeout)
         if self.keep_alive_interval is not None:
             _require(self.keep_alive_interval > 0, "keep_alive_interval must be above 0", self.keep_alive_interval)
         for name in ("max_data", "max_stream_data"):
@@ -103,9 +120,12 @@ class Config:
         _require(0 <= limit <= 65535, "max_datagram_frame_size must be 0 to 65535 bytes", limit)
         for name in ("send_buffer_size", "send_buffer_total"):
             _require(getattr(self, name) > 0, f"{name} must be above 0 bytes", getattr(self, name))
-        _require(self.initial_rtt > 0, "initial_rtt must be above 0 seconds", self.initial_rtt)
-        _require(bool(self.cipher_suites), "cipher_suites must name at least one suite", self.cipher_suites)
-        _require(bool(self.groups), "groups must name at least one group", self.groups)
+        works = self.initial_rtt > 0 and math.isfinite(self.initial_rtt)
+        _require(works, "initial_rtt must be above 0 seconds, and finite", self.initial_rtt)
+        for name in ("cipher_suites", "groups"):
+            codes = getattr(self, name)
+            works = bool(codes) and all(isinstance(code, int) for code in codes)
+            _require(works, f"{name} must be numbers, at least one", codes)
         _require(
             0 <= self.session_tickets <= MAX_SESSION_TICKETS,
             f"session_tickets must be 0 to {MAX_SESSION_TICKETS}",
@@ -117,12 +137,29 @@ class Config:
         _require(known, "initial_version must be one of versions", self.initial_version)
         _require(self.max_pending > 0, "max_pending must be above 0", self.max_pending)
         if self.preferred_address is not None:
-            _require(
-                0 < self.preferred_address[1] < 65536, "preferred_address: a port is 1 to 65535", self.preferred_address
-            )
+            works = _can_be_preferred(self.preferred_address)
+            _require(works, "preferred_address must be an IP address and a port", self.preferred_address)
         if self.stateless_reset_key is not None:
             length = len(self.stateless_reset_key)
             _require(length >= 16, "stateless_reset_key must have 16 bytes or more", length)
+
+    def _check_types(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            kinds = _OPTIONAL.get(item.name) or _KINDS.get(type(item.default))
+            if value is item.default or (item.name == "keylog" and callable(value)):
+                continue
+            if kinds is None or not isinstance(value, kinds):
+                wanted = " or ".join(kind.__name__ for kind in kinds) if kinds else "something to call"
+                raise TypeError(f"{item.name} must be {wanted} (got {value!r})")
+
+
+def _can_be_preferred(address: tuple[str, int]) -> bool:
+    try:
+        host, port = address
+        return 0 < port < 65536 and not ip_address(host).is_unspecified
+    except (TypeError, ValueError):
+        return False
 
 
 def _require(condition: bool, sentence: str, value: object) -> None:

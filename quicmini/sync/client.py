@@ -13,6 +13,7 @@ from quicmini.config import Config
 from quicmini.connection.endpoint import ClientSettings, Endpoint, first_version
 from quicmini.connection.state import Address
 from quicmini.errors import ConnectionClosed
+from quicmini.sync.addresses import check_address
 from quicmini.sync.connection import Connection
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
@@ -21,7 +22,7 @@ from quicmini.sync.moving import follow_preference
 from quicmini.sync.tokens import TOKENS
 from quicmini.sync.udp import UdpSocket
 from quicmini.tls.certificates import Credential, TrustStore, load_credential, load_trust_store
-from quicmini.tls.context import ClientContext
+from quicmini.tls.context import ClientContext, protocol_names
 from quicmini.tls.session import Session
 
 __all__ = ["connect"]
@@ -50,28 +51,29 @@ def connect(
     that the server's certificate must have; by default the host of `address`. cafile: PEM file with the trusted
     certificates, by default the system's. verify: False trusts every certificate, for tests only. certfile, keyfile:
     PEM files with this side's certificate chain and its key (None: in `certfile` as well), for servers that ask for
-    one. session: `Connection.session` of an earlier connection to this server, which spares both sides the
-    certificates; one that does not fit is ignored, and the handshake is a full one. early_data: return at once if the
-    session allows to send data with the first flight (0-RTT). Whoever records such data can have it delivered a second
-    time, so that it must do no harm twice (RFC 9001 §9.2); `Connection.handshake` waits for the rest, and tells what
-    else is raised here. If the server does not take it, it is sent again by itself.
+    one; if that one is not good enough, a later call raises the server's HandshakeError. session: `Connection.session`
+    of an earlier connection to this server, which spares both sides the certificates; one that does not fit is
+    ignored, and the handshake is a full one. early_data: return at once if the session allows to send data with the
+    first flight (0-RTT). Whoever records such data can have it delivered a second time, so that it must do no harm
+    twice (RFC 9001 §9.2); `Connection.handshake` waits for the rest, and tells what else is raised here. If the server
+    does not take it, it is sent again by itself.
     open_timeout: seconds for all of it but name resolution; the addresses of the host are tried in order, and share
     them. close_timeout: seconds that `Connection.close` may wait for what was written to arrive.
 
     Raises HandshakeError if TLS fails (an untrusted certificate, no common protocol, …) and other `ConnectionClosed`
     exceptions if the connection does, TimeoutError, ConnectionRefusedError and other OSErrors if nobody is there,
-    socket.gaierror for an unknown host, ValueError for arguments that cannot work.
+    socket.gaierror for an unknown host, ValueError and TypeError for arguments that cannot work.
     """
-    if certfile is None and keyfile is not None:
-        raise ValueError("a keyfile is of no use without a certfile")
+    _check(session, certfile, keyfile)
+    Deadline(close_timeout)  # ValueError if it is none
+    host, port = check_address(address, lowest_port=1)
     context = _context(
-        tuple(alpn_protocols),
+        protocol_names(alpn_protocols),
         config.cipher_suites,
         config.groups,
         load_trust_store(cafile) if verify else None,
         load_credential(certfile, keyfile) if certfile is not None else None,
     )
-    host, port = address
     settings = ClientSettings(context, server_hostname or host, session=session, early_data=early_data)
     infos = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     deadline = Deadline(open_timeout)
@@ -87,6 +89,13 @@ def connect(
         else:
             return Connection(driver, close_timeout)
     raise failure or OSError(f"{host} has no address")
+
+
+def _check(session: object, certfile: str | None, keyfile: str | None) -> None:
+    if certfile is None and keyfile is not None:
+        raise ValueError("a keyfile is of no use without a certfile")
+    if session is not None and not isinstance(session, Session):
+        raise TypeError("session must be a Session: Session.from_bytes makes one of the bytes that were kept")
 
 
 @lru_cache(maxsize=16)

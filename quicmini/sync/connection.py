@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import EllipsisType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from quicmini.connection.state import ConnectionStats
 from quicmini.errors import ConnectionClosedOK
@@ -14,6 +14,9 @@ from quicmini.sync.moving import move
 from quicmini.sync.readable import ReadableStreams
 from quicmini.sync.stream import Stream
 from quicmini.tls.session import Session
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 __all__ = ["Connection"]
 
@@ -104,7 +107,8 @@ class Connection:
     def handshake(self, timeout: float | None = None) -> None:
         """Wait until the handshake is complete: the peer is who it should be, and nothing is a replay any more.
 
-        TimeoutError after `timeout` seconds; raises what `connect` would have raised, if it fails.
+        TimeoutError after `timeout` seconds; raises what `connect` would have raised, if it fails. Returns at once if
+        it was complete, even if the connection is over by now.
         """
         with self._driver.lock:
             self._driver.wait_established(Deadline(timeout))
@@ -131,7 +135,7 @@ class Connection:
 
         local_address: (host, port) to send from; an empty host and port 0 let the system choose. Blocks until the
         server has answered there. If it has not after `timeout` seconds (TimeoutError), or if the connection may not
-        move (MigrationError), it stays where it is. OSError if the address cannot be used.
+        move, or not yet again (MigrationError), it stays where it is. OSError if the address cannot be used.
         """
         move(self._driver, local_address, Deadline(timeout))
 
@@ -203,7 +207,7 @@ class Connection:
         with self._driver.lock:
             return self._driver.core.max_datagram_payload
 
-    def send_datagram(self, data: bytes) -> None:
+    def send_datagram(self, data: ReadableBuffer) -> None:
         """Send a message that may get lost, and may overtake others: it is not sent again (RFC 9221).
 
         Never blocks. If messages are written faster than the network takes them, the oldest that waits is dropped.
@@ -212,7 +216,7 @@ class Connection:
         driver = self._driver
         with driver.lock:
             driver.check()
-            driver.core.send_datagram(bytes(data))
+            driver.core.send_datagram(bytes(memoryview(data)))
             driver.flush()
 
     def recv_datagram(self, timeout: float | None = None) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import TIMEOUT_MAX
 from time import monotonic
 
 __all__ = ["Deadline"]
@@ -13,9 +14,9 @@ class Deadline:
     __slots__ = ("_at",)
 
     def __init__(self, timeout: float | None) -> None:
-        if timeout is not None and timeout < 0:
+        if timeout is not None and not timeout >= 0:  # not even for NaN
             raise ValueError(f"a timeout must be 0 or more seconds, or None (got {timeout!r})")
-        self._at = None if timeout is None else monotonic() + timeout
+        self._at = None if timeout is None or timeout > TIMEOUT_MAX else monotonic() + timeout
 
     def remaining(self) -> float | None:
         """Seconds left, 0 or more; None if there is no deadline."""

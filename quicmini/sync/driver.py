@@ -71,7 +71,8 @@ class Driver:
     the peer's streams that nobody has accepted yet. changed: the handshake is done, streams may be opened, everything
     was acknowledged: things that few threads wait for. arrived: `incoming`, or what `stream_observer` has collected
     instead, has grown. message: a datagram has come (RFC 9221). on_token: called with each token that the server
-    gives, with the lock held; on_confirmed: likewise, once a client's handshake is confirmed.
+    gives, with the lock held; on_confirmed: likewise, once a client's handshake is confirmed. moving: held, without
+    `lock`, by the thread that moves a client to another address.
     """
 
     __slots__ = (
@@ -90,6 +91,7 @@ class Driver:
         "lock",
         "loop",
         "message",
+        "moving",
         "network_error",
         "on_confirmed",
         "on_token",
@@ -105,6 +107,7 @@ class Driver:
         self.changed = threading.Condition(self.lock)
         self.arrived = threading.Condition(self.lock)
         self.message = threading.Condition(self.lock)
+        self.moving = threading.Lock()
         self.established = False
         self.ready = False
         self.finished = False
@@ -128,6 +131,11 @@ class Driver:
     def error(self) -> ConnectionClosed | None:
         """Why the connection is over; None while it is not."""
         return self.failure or self.core.error
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to wait for any more, since `check` would raise."""
+        return self.error is not None or (self.network_error is not None and not self.established)
 
     @property
     def udp(self) -> UdpSocket:
@@ -197,7 +205,7 @@ class Driver:
     def wait_acknowledged(self, deadline: Deadline) -> None:
         """Wait until all that was written has arrived, or the connection is over; TimeoutError at the deadline."""
         self._closing = True
-        while self.error is None and not self.core.all_acknowledged and not self.loop.turns.mine:
+        while not self.is_over and not self.core.all_acknowledged and not self.loop.turns.mine:
             self.wait_changed("everything to be acknowledged", deadline)
 
     def close(self, error_code: int, reason: str) -> None:

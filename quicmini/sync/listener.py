@@ -16,13 +16,14 @@ from quicmini.config import Config
 from quicmini.connection.connection import Connection as Core
 from quicmini.connection.endpoint import Endpoint, ServerSettings
 from quicmini.crypto.tokens import TicketKeys
+from quicmini.sync.addresses import check_address
 from quicmini.sync.connection import Connection
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
 from quicmini.sync.loop import Loop
 from quicmini.sync.udp import UdpSocket
 from quicmini.tls.certificates import load_credential, load_trust_store
-from quicmini.tls.context import ServerContext
+from quicmini.tls.context import ServerContext, protocol_names
 
 __all__ = ["Listener", "listen"]
 
@@ -50,10 +51,11 @@ def listen(
     client must have one of those (`Connection.getpeercert`); by default clients are not asked.
     bind_preferred_address: False if what is sent to `Config.preferred_address` comes here anyway. Does not block beyond
     name resolution. Raises OSError if the address cannot be used (EADDRINUSE, EACCES, …) or a file not be read,
-    ValueError if its content is not what it should be.
+    ValueError if its content, or another argument, is not what it should be, TypeError for what is of another type.
     """
+    host, port = check_address(address)
     context = ServerContext(
-        alpn_protocols=tuple(alpn_protocols),
+        alpn_protocols=protocol_names(alpn_protocols),
         cipher_suites=config.cipher_suites,
         groups=config.groups,
         credential=load_credential(certfile, keyfile),
@@ -63,11 +65,11 @@ def listen(
         client_trust_store=load_trust_store(client_cafile) if client_cafile is not None else None,
         clock=lambda: datetime.now(UTC),
     )
-    host, port = address
+    endpoint = Endpoint(config, random=os.urandom, server=ServerSettings(context))
     infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
     family, _, _, _, local = infos[0]
     udp = UdpSocket.bind(family, local)
-    listener = Listener(udp, Endpoint(config, random=os.urandom, server=ServerSettings(context)), config)
+    listener = Listener(udp, endpoint, config)
     if config.preferred_address is not None and bind_preferred_address:
         try:
             listener.listen_too(config.preferred_address)

@@ -110,6 +110,7 @@ class Loop:
         self._caught = False  # what is there now came a moment ago, to an empty socket
         self._poll = select.poll()
         self._others: dict[int, UdpSocket] = {}  # a client's that moves, or a server's second address
+        self._left_sockets: deque[UdpSocket] = deque()  # those of them that are to be closed
         self._fds = (udp.fileno(), self._alarm.fileno())
         for fd in self._fds:
             self._poll.register(fd, select.POLLIN)
@@ -129,10 +130,13 @@ class Loop:
         self.ring()
 
     def remove_socket(self, udp: UdpSocket) -> None:
-        """Close a socket that was added."""
-        if self._others.pop(udp.fileno(), None) is not None:
-            self._poll.unregister(udp.fileno())
-            udp.close()
+        """Close a socket that was added; not before the thread that has the turn has done with it."""
+        self._left_sockets.append(udp)
+        with self._alarm_lock:
+            if self._ended:
+                self._close_left_sockets()
+            else:
+                self._alarm.ring()
 
     def drivers(self) -> list[Driven]:
         """The connections that are driven now."""
@@ -256,12 +260,19 @@ class Loop:
                     self._dispose()
 
     def _dispose(self) -> None:
-        for other in list(self._others.values()):
-            self.remove_socket(other)
         self.udp.close()
         with self._alarm_lock:
             self._ended = True
             self._alarm.close()
+            self._left_sockets.extend(self._others.values())
+            self._close_left_sockets()
+
+    def _close_left_sockets(self) -> None:
+        while self._left_sockets:
+            udp = self._left_sockets.popleft()
+            if self._others.pop(udp.fileno(), None) is not None:
+                self._poll.unregister(udp.fileno())
+                udp.close()
 
     def _is_done(self) -> bool:
         return self._end_at is not None and (
@@ -270,6 +281,7 @@ class Loop:
 
     def _turn(self, longest: float) -> None:
         try:
+            self._close_left_sockets()
             ready = self._wait(longest)
             self.turns.purpose = None
             udp, wake = self._fds

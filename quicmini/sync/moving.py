@@ -8,6 +8,7 @@ from time import monotonic
 
 from quicmini.connection.state import Address
 from quicmini.errors import MigrationError
+from quicmini.sync.addresses import check_address
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
 from quicmini.sync.udp import UdpSocket
@@ -18,12 +19,23 @@ logger = logging.getLogger("quicmini")
 
 
 def move(driver: Driver, local_address: Address, deadline: Deadline, remote: Address | None = None) -> None:
-    """Wait until the server has answered at a new socket, and use that from then on.
+    """Wait until the server has answered at a new socket, and use that from then on. One move comes after another.
 
     remote: another address of the server. Raises MigrationError, TimeoutError, OSError; the connection stays as it was.
     """
+    remaining = deadline.remaining()
+    if not driver.moving.acquire(timeout=-1 if remaining is None else remaining):
+        raise TimeoutError("timed out waiting for an earlier move to end")
+    try:
+        _move(driver, local_address, deadline, remote)
+    finally:
+        driver.moving.release()
+
+
+def _move(driver: Driver, local_address: Address, deadline: Deadline, remote: Address | None) -> None:
     core = driver.core
     destination = remote or core.remote_address
+    check_address(local_address)
     family = socket.AF_INET6 if ":" in destination[0] else socket.AF_INET
     udp = UdpSocket.connect(family, destination, local_address)
     driver.loop.add_socket(udp)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -18,11 +18,19 @@ from quicmini.tls.psk import ONLY_WITH_KEY_SHARES
 from quicmini.tls.replay import ReplayGuard
 from quicmini.tls.signatures import OFFERED_SCHEMES
 
-__all__ = ["ClientContext", "ServerContext"]
+__all__ = ["ClientContext", "ServerContext", "protocol_names"]
 
 # All randomness of these comes from what is handed in, so that a handshake can be repeated. What programs get is
 # `Config.groups`, which begins with X25519MLKEM768.
 DEFAULT_GROUPS = (NamedGroup.X25519, NamedGroup.SECP256R1, NamedGroup.SECP384R1)
+
+
+def protocol_names(alpn_protocols: Iterable[str]) -> tuple[str, ...]:
+    """The protocols, one by one. Raises TypeError for one string, whose letters are none, and for bytes."""
+    names = tuple(alpn_protocols)
+    if isinstance(alpn_protocols, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"alpn_protocols must be a list of strings (got {alpn_protocols!r})")
+    return names
 
 
 @dataclass(frozen=True, kw_only=True)

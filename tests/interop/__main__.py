@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -70,13 +71,22 @@ def _matrix(results: Iterable[Result], pairs: list[Pair], names: list[str]) -> s
     return "\n".join(line.rstrip() for line in lines)
 
 
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be above 0 (got {text})")
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.interop", description=__doc__)
     parser.add_argument("--case", action="append", choices=list(CASES), help="only this one; may be repeated")
     parser.add_argument("--client", action="append", choices=list(IMPLEMENTATIONS), help="only this one")
     parser.add_argument("--server", action="append", choices=list(IMPLEMENTATIONS), help="only this one")
     parser.add_argument("--foreign", action="store_true", help="also the pairs without quicmini")
-    parser.add_argument("--scale", type=float, default=1.0, help="the fraction of the work: below 1 for a quick look")
+    parser.add_argument(
+        "--scale", type=_fraction, default=1.0, help="the fraction of the work: below 1 for a quick look"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the link's loss and corruption")
     parser.add_argument("--jobs", type=int, default=1, help="cells that run at the same time")
     parser.add_argument("--json", action="store_true", help="print the cells as JSON")

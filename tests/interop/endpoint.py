@@ -219,10 +219,19 @@ def _config(environment: Environment) -> Config:
 
 
 def main() -> int:
-    """Do what the environment says; the exit status."""
-    environment = Environment.parse(os.environ)
+    """Do what the environment says; the exit status. What cannot be done is told in one sentence."""
+    try:
+        return _run(Environment.parse(os.environ))
+    except (OSError, ValueError, QuicError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(environment: Environment) -> int:
     if environment.test_case not in (CLIENT_CASES if environment.is_client else SERVER_CASES):
         return UNSUPPORTED
+    if environment.is_client and not environment.requests:
+        raise ValueError("REQUESTS must name a file to fetch")
     if environment.is_client:
         CLIENT_CASES[environment.test_case](Client(environment))
     else:

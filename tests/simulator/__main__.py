@@ -22,6 +22,13 @@ from tests.simulator.simulation import Result, SimulationFailed, TraceLine, run
 EVERY = 100  # runs between two lines of progress
 
 
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more (got {text})")
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     """An option for each field of a Scenario."""
     options = argparse.ArgumentParser(prog="python -m tests.simulator", description=Scenario.__doc__)
@@ -34,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
         else:
             options.add_argument(flag, type=int, default=0, metavar="N")
     options.add_argument("--family", choices=FAMILIES, help="draw all settings from the seed")
-    options.add_argument("--seeds", type=int, default=0, metavar="N", help="N runs of the family, from --seed on")
+    options.add_argument("--seeds", type=_count, default=0, metavar="N", help="N runs of the family, from --seed on")
     options.add_argument("--quiet", action="store_true", help="print the summary only")
     return options
 

@@ -176,6 +176,7 @@ def test_socket_and_thread_disappear(listener: Listener, authority: Authority, s
         {"alpn_protocols": [""]},
         {"alpn_protocols": [ALPN], "server_hostname": "not a name!"},
         {"alpn_protocols": [ALPN], "open_timeout": -1},
+        {"alpn_protocols": [ALPN], "close_timeout": -1},
         {"alpn_protocols": [ALPN], "config": Config(cipher_suites=(0x9999,))},
     ],
 )

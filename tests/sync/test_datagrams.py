@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -44,3 +45,13 @@ def test_the_end_wakes_who_waits_for_a_message_and_leaves_what_has_come(pair: Pa
     assert pair.server.recv_datagram(PATIENCE) == b"last words"
     with pytest.raises(ConnectionClosedOK):
         pair.server.recv_datagram(PATIENCE)
+
+
+def test_what_is_a_message(pair: Pair) -> None:
+    for data in (bytearray(b"bytes"), memoryview(b"bytes")):
+        pair.client.send_datagram(data)
+        assert pair.server.recv_datagram(PATIENCE) == b"bytes"
+    wrong: Any
+    for wrong in (5, "text"):
+        with pytest.raises(TypeError, match="bytes-like"):
+            pair.client.send_datagram(wrong)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from quicmini.sync.deadline import Deadline
@@ -33,6 +35,12 @@ def test_a_share_is_a_part_of_what_is_left() -> None:
     assert 290 < share <= 300
 
 
-def test_a_negative_timeout_is_refused() -> None:
+@pytest.mark.parametrize("timeout", [-1, math.nan])
+def test_a_negative_timeout_is_refused(timeout: float) -> None:
     with pytest.raises(ValueError, match="0 or more"):
-        Deadline(-1)
+        Deadline(timeout)
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e10])
+def test_longer_than_any_thread_can_wait_is_for_ever(timeout: float) -> None:
+    assert Deadline(timeout).remaining() is None

@@ -263,6 +263,26 @@ def test_it_ends_after_lingering(rig: Rig) -> None:
     assert not rig.loop.thread.is_alive()
 
 
+def test_a_socket_is_closed_by_nobody_but_who_has_the_turn(idle: Rig) -> None:
+    """Who waits for it would wait for a descriptor that may be another file's a moment later."""
+    udp = UdpSocket.bind(socket.AF_INET, ("127.0.0.1", 0))
+    idle.loop.add_socket(udp)
+    idle.loop.remove_socket(udp)
+    idle.loop.remove_socket(udp)
+    assert udp.fileno() >= 0
+    assert run_turn(idle, idle.driver(), 0)
+    assert udp.fileno() < 0
+
+
+def test_a_socket_that_comes_after_the_end_is_closed_all_the_same(rig: Rig) -> None:
+    rig.loop.stop()
+    rig.loop.thread.join(PATIENCE)
+    udp = UdpSocket.bind(socket.AF_INET, ("127.0.0.1", 0))
+    rig.loop.add_socket(udp)
+    rig.loop.remove_socket(udp)
+    assert udp.fileno() < 0
+
+
 def test_calls_after_its_end_are_harmless(rig: Rig) -> None:
     driver = rig.driver()
     rig.loop.stop()

@@ -56,7 +56,7 @@ def test_a_move_that_nobody_answers_leaves_the_connection_where_it_is(
     with pytest.raises(TimeoutError, match="new address"):
         pair.client.migrate(timeout=0.1)
     assert pair.client.local_address == before
-    assert not pair.client._driver.loop._others
+    until(lambda: not pair.client._driver.loop._others)
     mine.sendall(b"still here")
     assert theirs.recv(10) == b"still here"
 
@@ -66,11 +66,24 @@ def test_what_cannot_be(pair: Pair, make_pair: Callable[..., Pair]) -> None:
         pair.server.migrate()
     with pytest.raises(OSError, match="assign"):
         pair.client.migrate(("203.0.113.1", 0))
-    assert not pair.server._driver.loop._others
-    assert not pair.client._driver.loop._others
+    until(lambda: not pair.server._driver.loop._others)
+    until(lambda: not pair.client._driver.loop._others)
     pair = make_pair(disable_active_migration=True)
     with pytest.raises(MigrationError, match="does not support"):
         pair.client.migrate(timeout=PATIENCE)
+
+
+def test_one_move_comes_after_another(make_pair: Callable[..., Pair]) -> None:
+    """Threads that do not know of each other: neither spoils the other's."""
+    pair = make_pair()
+    pair.streams()
+    addresses = ["127.0.0.2", "127.0.0.3"]
+    moves = [in_thread(pair.client.migrate, (host, 0), timeout=PATIENCE) for host in addresses]
+    for move in moves:
+        move.result(2 * PATIENCE)
+    assert pair.client.local_address[0] in addresses
+    with pair.client._driver.moving, pytest.raises(TimeoutError, match="earlier move"):
+        pair.client.migrate(timeout=0)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.9", "127.0.0.1"])

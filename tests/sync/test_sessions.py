@@ -171,6 +171,13 @@ def test_a_certificate_that_nobody_asks_for_stays_here(
         assert listener.accept(PATIENCE).getpeercert() is None
 
 
+def test_the_bytes_of_a_session_are_no_session(listener: Listener, authority: Authority) -> None:
+    with open_connection(listener, authority) as first:
+        kept: Any = session_of(first).to_bytes()
+    with pytest.raises(TypeError, match="from_bytes"):
+        open_connection(listener, authority, session=kept)
+
+
 def test_a_key_without_a_certificate(listener: Listener, authority: Authority) -> None:
     with pytest.raises(ValueError, match="without a certfile"):
         open_connection(listener, authority, keyfile="key.pem")

@@ -10,6 +10,7 @@ import pytest
 from quicmini.crypto.tokens import TicketKeys
 from quicmini.tls.certificates import TrustStore
 from quicmini.tls.codes import NamedGroup
+from quicmini.tls.context import protocol_names
 from quicmini.tls.groups import GROUPS
 from tests.tls.certs import make
 from tests.tls.peers import client_context, server_context
@@ -68,3 +69,13 @@ def test_the_groups_with_shares(groups: tuple[int, ...], shares: tuple[int, ...]
 def test_what_needs_a_clock(setting: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="clock"):
         server_context(**setting)
+
+
+@pytest.mark.parametrize("protocols", ["chat", [b"chat"], ["chat", None]])
+def test_what_is_no_list_of_protocols(protocols: Any) -> None:
+    with pytest.raises(TypeError, match="list of strings"):
+        protocol_names(protocols)
+
+
+def test_protocols_may_come_from_anywhere() -> None:
+    assert protocol_names(name for name in ("chat", "h3")) == ("chat", "h3")
