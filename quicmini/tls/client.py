@@ -52,7 +52,7 @@ from quicmini.tls.messages import (
 )
 from quicmini.tls.resumption import encode_with_psk, may_resume
 from quicmini.tls.server_hello import check_server_hello
-from quicmini.tls.session import Session, identity_of
+from quicmini.tls.session import MAX_TICKET_SIZE, Session, identity_of
 from quicmini.tls.verification import authenticated_key, parse_certificate, parse_server_name, public_key
 from quicmini.wire.packet import VERSION_1
 
@@ -363,7 +363,8 @@ class TlsClient(Handshake):
                 raise crypto_error(Alert.DECODE_ERROR, "a ticket's early_data has the wrong length")
             if int.from_bytes(early_data) != MAX_EARLY_DATA_SIZE:
                 raise protocol_violation("a ticket's max_early_data_size is not 0xffffffff")  # RFC 9001 §4.6.1
-        if ticket.lifetime:  # if not, it is to be thrown away at once (RFC 9846 §4.7.1)
+        # Without a lifetime it is to be thrown away at once (RFC 9846 §4.7.1).
+        if ticket.lifetime and len(ticket.ticket) <= MAX_TICKET_SIZE:
             self._events.append(SessionTicket(self._session_of(ticket, early_data is not None)))
 
     def _session_of(self, ticket: NewSessionTicket, early_data: bool) -> Session:

@@ -14,6 +14,8 @@ from quicmini.tls.codec import Reader, encode_vector
 from quicmini.tls.codes import Alert, ExtensionType
 
 __all__ = [
+    "MAX_COOKIE_SIZE",
+    "MAX_SERVER_NAME",
     "Extensions",
     "Place",
     "encode_client_shares",
@@ -37,6 +39,13 @@ Extensions = dict[int, bytes]
 _HEADER = Struct(">HH")  # an extension's type, and the length of its contents
 
 _HOST_NAME = 0  # the only NameType there is (RFC 6066 §3)
+
+# Bytes of a host name (RFC 1035 §2.3.4): a ticket has to carry it.
+MAX_SERVER_NAME = 255
+
+# Bytes of a cookie, which the next ClientHello has to carry beside all else; RFC 9846 §4.3.2 leaves it no room for that
+# with the 65,535 that a server may send.
+MAX_COOKIE_SIZE = 16 * 1024
 
 
 class Place(Flag):
@@ -166,7 +175,7 @@ def parse_server_name(data: bytes) -> str | None:
         name = names.vector(2, minimum=1)
         if name_type != _HOST_NAME:
             continue
-        if host_name is not None or not name.isascii() or b"\0" in name:
+        if host_name is not None or not name.isascii() or b"\0" in name or len(name) > MAX_SERVER_NAME:
             raise crypto_error(Alert.ILLEGAL_PARAMETER, "server_name must hold a single ASCII host name")
         host_name = name.decode("ascii")
     return host_name
@@ -193,6 +202,8 @@ def parse_cookie(data: bytes) -> bytes:
     reader = Reader(data, "cookie")
     reader.vector(2, minimum=1)
     reader.finish()
+    if len(data) > MAX_COOKIE_SIZE:
+        raise crypto_error(Alert.ILLEGAL_PARAMETER, "the cookie is too large for a ClientHello")
     return data
 
 

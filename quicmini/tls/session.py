@@ -14,10 +14,14 @@ from quicmini.crypto.keys import CIPHER_SUITES
 from quicmini.errors import HandshakeError
 from quicmini.tls.codec import Reader, encode_vector
 
-__all__ = ["MAX_TICKET_LIFETIME", "Session", "identity_of"]
+__all__ = ["MAX_TICKET_LIFETIME", "MAX_TICKET_SIZE", "Session", "identity_of"]
 
 # Seconds: nobody may use a ticket for longer, whatever it says (RFC 9846 §4.7.1).
 MAX_TICKET_LIFETIME = 7 * 24 * 3600
+
+# Bytes of a ticket that a client keeps; it is free to use none (RFC 9846 §4.7.1). Each ClientHello that resumes has to
+# carry the ticket, and would not be one any more with the 65,535 that a server may send.
+MAX_TICKET_SIZE = 16 * 1024
 
 _FORMAT = b"quicmini session 1\n"
 

@@ -84,6 +84,21 @@ BOUNDS = [
         "tests.tls.test_messages.test_a_chain_has_a_limit",
     ),
     Bound(
+        "a ticket that a client keeps",
+        "quicmini.tls.session.MAX_TICKET_SIZE",
+        "tests.tls.test_client.test_a_ticket_too_large_for_a_client_hello_is_not_kept",
+    ),
+    Bound(
+        "a cookie of a HelloRetryRequest",
+        "quicmini.tls.extensions.MAX_COOKIE_SIZE",
+        "tests.tls.test_client.test_hello_retry_request",
+    ),
+    Bound(
+        "a client's server_name, and so its ticket",
+        "quicmini.tls.extensions.MAX_SERVER_NAME",
+        "tests.tls.test_extensions.test_a_server_name_has_a_limit",
+    ),
+    Bound(
         "tickets that are tried",
         "quicmini.tls.tickets.MAX_TICKETS_TRIED",
         "tests.tls.test_resumption.test_the_first_good_ticket_of_the_first_few",

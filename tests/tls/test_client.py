@@ -13,6 +13,7 @@ from quicmini.crypto.hkdf import hkdf_expand_label
 from quicmini.errors import TransportErrorCode
 from quicmini.tls.certificates import Credential, TrustStore
 from quicmini.tls.client import TlsClient
+from quicmini.tls.codec import encode_vector
 from quicmini.tls.codes import Alert, ExtensionType, NamedGroup
 from quicmini.tls.events import HandshakeComplete, SessionTicket
 from quicmini.tls.extensions import encode_protocols, encode_share, parse_client_shares
@@ -27,6 +28,7 @@ from quicmini.tls.messages import (
     NewSessionTicket,
     ServerHello,
 )
+from quicmini.tls.session import MAX_TICKET_SIZE
 from tests.tls.certs import make
 from tests.tls.peers import (
     HANDSHAKE,
@@ -188,6 +190,7 @@ RETRIES: dict[str, tuple[dict[int, bytes], Alert]] = {
     "a group that was not offered": ({E.KEY_SHARE: b"\0\x19"}, Alert.ILLEGAL_PARAMETER),
     "malformed group": ({E.KEY_SHARE: b"\0\x17\0"}, Alert.DECODE_ERROR),
     "an empty cookie": ({E.COOKIE: b"\0\0"}, Alert.DECODE_ERROR),
+    "a cookie for which there is no room": ({E.COOKIE: encode_vector(2, bytes(65_450))}, Alert.ILLEGAL_PARAMETER),
     "an unknown extension": ({E.COOKIE: b"\0\1x", GREASE: b""}, Alert.UNSUPPORTED_EXTENSION),
     "an unsolicited extension": ({E.COOKIE: b"\0\1x", E.ENCRYPTED_CLIENT_HELLO: b""}, Alert.UNSUPPORTED_EXTENSION),
     "an extension of another message": ({E.COOKIE: b"\0\1x", E.SERVER_NAME: b""}, Alert.ILLEGAL_PARAMETER),
@@ -417,6 +420,16 @@ def test_a_ticket_without_a_lifetime_is_thrown_away() -> None:
     client = connected()
     client.receive(ONE_RTT, TICKET._replace(lifetime=0).encode())
     assert client.events() == []
+
+
+def test_a_ticket_too_large_for_a_client_hello_is_not_kept() -> None:
+    client = connected()
+    client.receive(ONE_RTT, TICKET._replace(ticket=bytes(MAX_TICKET_SIZE + 1)).encode())
+    assert client.events() == []
+    client.receive(ONE_RTT, TICKET._replace(ticket=bytes(MAX_TICKET_SIZE)).encode())
+    (event,) = client.events()
+    assert isinstance(event, SessionTicket)
+    started(make_client(session=event.session))
 
 
 @pytest.mark.parametrize("size", [0, 1, 0xFFFFFFFE])

@@ -73,6 +73,13 @@ def test_a_server_name_of_another_type_is_no_host_name() -> None:
     assert ext.parse_server_name(bytes.fromhex("0006 05 0003 616263")) is None
 
 
+def test_a_server_name_has_a_limit() -> None:
+    """It goes into the client's ticket, which has to fit its message."""
+    longest = "a" * ext.MAX_SERVER_NAME
+    assert ext.parse_server_name(ext.encode_server_name(longest)) == longest
+    assert alert_of(ext.parse_server_name, ext.encode_server_name(longest + "a")) == ILLEGAL
+
+
 DECODE, ILLEGAL = Alert.DECODE_ERROR, Alert.ILLEGAL_PARAMETER
 
 
