@@ -150,8 +150,8 @@ class Config:
             if value is item.default or (item.name == "keylog" and callable(value)):
                 continue
             if kinds is None or not isinstance(value, kinds):
-                wanted = " or ".join(kind.__name__ for kind in kinds) if kinds else "something to call"
-                raise TypeError(f"{item.name} must be {wanted} (got {value!r})")
+                wanted = " or ".join(kind.__name__ for kind in kinds) if kinds else "Callable"
+                raise TypeError(f"{item.name} must be of type {wanted} (got {value!r})")
 
 
 def _can_be_preferred(address: tuple[str, int]) -> bool:

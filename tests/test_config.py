@@ -72,12 +72,12 @@ def test_what_cannot_work_is_refused_by_name(name: str, value: Any) -> None:
         ("initial_version", "1", "int"),
         ("stateless_reset_key", "sixteen letters!", "bytes"),
         ("preferred_address", "127.0.0.1:4433", "tuple"),
-        ("keylog", "keys.log", "something to call"),
+        ("keylog", "keys.log", "Callable"),
     ],
 )
 def test_what_is_of_another_type_is_refused_by_name(name: str, value: Any, wanted: str) -> None:
     """Not later, when the I/O thread meets it."""
-    with pytest.raises(TypeError, match=f"^{name} must be {wanted} "):
+    with pytest.raises(TypeError, match=f"^{name} must be of type {wanted} "):
         Config(**{name: value})
 
 

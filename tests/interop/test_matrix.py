@@ -67,3 +67,10 @@ def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Ack(" in shown
     assert "ecn=None" in shown
     assert "ECT" not in shown
+
+
+@pytest.mark.parametrize("scale", ["0", "-1", "nan"])
+def test_no_work_at_all_is_no_success(scale: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--scale", scale])
+    assert "must be above 0" in capsys.readouterr().err
