@@ -37,6 +37,7 @@ class Connection:
     """A QUIC connection (RFC 9000 §5). Made by `Endpoint`, which hands in the protection of its Initial packets."""
 
     __slots__ = (
+        "__weakref__",
         "_application",
         "_core",
         "_events",

@@ -130,7 +130,7 @@ class Core:
         self.spaces = [Space(number, parameters.max_ack_delay / 1000) for number in _SPACES]
         self.recovery = Recovery(config.max_datagram_size, config.initial_rtt, is_client=is_client)
         self.key_phases = KeyPhases(self.spaces[PacketNumberSpace.APPLICATION], self.recovery)
-        self.mtu = PathMtu(config.max_datagram_size, self._set_max_datagram_size, enabled=config.path_mtu_discovery)
+        self.mtu = PathMtu(self.path, self.recovery, enabled=config.path_mtu_discovery)
         self.ecn = Ecn(self.spaces, self.recovery, enabled=config.ecn)
         self.lifecycle = Lifecycle()
         self.idle = IdleTimer(config.idle_timeout, config.keep_alive_interval, now)
@@ -158,25 +158,26 @@ class Core:
             for record in packet.records:
                 record[0].on_lost(record)
 
-    def _set_max_datagram_size(self, size: int) -> None:
-        """The path carries datagrams of another size from now on."""
-        self.path.max_datagram_size = size
-        self.recovery.set_max_datagram_size(size)
-
     def close(self, error: ConnectionClosed, now: float) -> None:
         """This side closes the connection; the first reason counts."""
         self.lifecycle.close(error, now, self.recovery.pto_base())
-        self.streams.close()
+        self._let_go()
 
     def drain(self, error: ConnectionClosed, now: float) -> None:
         """The peer has closed the connection."""
         self.lifecycle.drain(error, now, self.recovery.pto_base())
-        self.streams.close()
+        self._let_go()
 
     def terminate(self, error: ConnectionClosed) -> None:
         """The connection is over without a further packet."""
         self.lifecycle.terminate(error)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Nothing more is acknowledged or sent again: what is in flight can be forgotten (RFC 9000 §10.2)."""
         self.streams.close()
+        for number in _SPACES:
+            self.recovery.discard_space(number)
 
     def discard_space(self, number: PacketNumberSpace) -> None:
         """Forget a space's keys and what is in flight under them (RFC 9001 §4.9, RFC 9002 §6.4)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Generic, TypeVar
+from weakref import ref
 
 from quicmini.connection.cids import LOCAL_CID_LENGTH
 from quicmini.connection.reset import StatelessResets
@@ -14,7 +15,10 @@ Owner = TypeVar("Owner")
 
 
 class CidIssuer(Generic[Owner]):
-    """Makes the IDs of one connection. `table` of the endpoint has each of them from the moment the owner is known."""
+    """Makes the IDs of one connection. `table` of the endpoint has each of them from the moment the owner is known.
+
+    The owner is referred to weakly: it has this, and whoever forgets it should not have to wait for the collector.
+    """
 
     __slots__ = ("_issued", "_owner", "_random", "_resets", "_table")
 
@@ -22,7 +26,7 @@ class CidIssuer(Generic[Owner]):
         self._table = table
         self._random = random
         self._resets = resets
-        self._owner: Owner | None = None
+        self._owner: ref[Owner] | None = None
         self._issued: list[bytes] = []  # before there was an owner
 
     def issue(self) -> tuple[bytes, bytes]:
@@ -30,8 +34,8 @@ class CidIssuer(Generic[Owner]):
         cid = self._random(LOCAL_CID_LENGTH)
         if self._owner is None:
             self._issued.append(cid)
-        else:
-            self._table[cid] = self._owner
+        elif (owner := self._owner()) is not None:
+            self._table[cid] = owner
         return cid, self._resets.token(cid)
 
     def withdraw(self, cid: bytes) -> None:
@@ -40,5 +44,5 @@ class CidIssuer(Generic[Owner]):
 
     def lead_to(self, owner: Owner) -> None:
         """All IDs, and those to come, are this connection's."""
-        self._owner = owner
+        self._owner = ref(owner)
         self._table.update(dict.fromkeys(self._issued, owner))

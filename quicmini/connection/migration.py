@@ -365,7 +365,7 @@ class Migration:
         recovery.set_max_datagram_size(new.max_datagram_size)
         recovery.at_amplification_limit = False
         self._core.ecn.on_new_path(validated=new.validated)
-        self._core.mtu.on_new_path(new.max_datagram_size, self._core.now)
+        self._core.mtu.on_new_path(new, self._core.now)
 
     def _leave(self, old: Path, now: float) -> None:
         """The old path is what there is to go back to, if it was validated, while packets may still come from it."""

@@ -5,9 +5,10 @@ What ICMP messages say is not listened to: anybody can send them (RFC 9000 §14.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 
+from quicmini.connection.paths import Path
+from quicmini.recovery.loss import Recovery
 from quicmini.recovery.sent import SentPacket
 from quicmini.wire.builder import Record
 
@@ -47,30 +48,30 @@ class PathMtu:
     """
 
     __slots__ = (
-        "_apply",
         "_ceiling",
         "_enabled",
         "_failed",
         "_losses",
         "_path",
         "_probe_size",
+        "_recovery",
         "_tries",
         "probe_at",
         "size",
         "suspected",
     )
 
-    def __init__(self, size: int, apply: Callable[[int], None], *, enabled: bool) -> None:
-        self.size = size
+    def __init__(self, path: Path, recovery: Recovery, *, enabled: bool) -> None:
+        self.size = path.max_datagram_size
         self.probe_at = inf
         self._probe_size = 0
-        self._apply = apply
+        self._path = path
+        self._recovery = recovery
         self._enabled = enabled
         self._ceiling = LARGEST_SIZE
         self._failed = LARGEST_SIZE + 1  # the smallest size that did not get through
         self._tries = 0
         self._losses = 0
-        self._path = 0  # which one it is, counted from the first
         self.suspected = False
 
     def limit(self, size: int) -> None:
@@ -85,10 +86,10 @@ class PathMtu:
             self._failed = self._ceiling + 1
             self._aim(now)
 
-    def on_new_path(self, size: int, now: float) -> None:
-        """Another path is in use, which is known to carry so much; the search begins anew (RFC 9000 §9.4, §14.3)."""
-        self.size = size
-        self._path += 1
+    def on_new_path(self, path: Path, now: float) -> None:
+        """Another path is in use; what it is known to carry is where the search begins anew (RFC 9000 §9.4, §14.3)."""
+        self.size = path.max_datagram_size
+        self._path = path
         self._clear()
         self.start(now)
 
@@ -106,14 +107,14 @@ class PathMtu:
     def on_acked(self, record: Record) -> None:
         """A probe got through."""
         _, size, sent_at, path = record
-        if path == self._path and self.size < size < self._failed:
+        if path is self._path and self.size < size < self._failed:
             self._use(size)
             self._aim(sent_at)
 
     def on_lost(self, record: Record) -> None:
         """A probe got lost, by chance or because of its size."""
         _, size, sent_at, path = record
-        if path != self._path or size != self._probe_size:
+        if path is not self._path or size != self._probe_size:
             return
         self._tries += 1
         if self._tries >= MAX_PROBES:
@@ -151,7 +152,8 @@ class PathMtu:
     def _use(self, size: int) -> None:
         self.size = size
         self._clear()
-        self._apply(size)
+        self._path.max_datagram_size = size
+        self._recovery.set_max_datagram_size(size)
 
     def _clear(self) -> None:
         self._losses = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Protocol
 
 from quicmini.streams.control import ControlFrames
@@ -38,8 +37,7 @@ class StreamContext:
 
     credit, window: the connection's flow control in both directions. fragments: of all receive buffers. ready: the
     streams that have something to send, in turn. unacknowledged: how many streams have data or a FIN that was not
-    acknowledged; buffered: how many bytes all of them hold. part_ended: told the ID of a stream when one of its parts
-    reaches a terminal state.
+    acknowledged; buffered: how many bytes all of them hold.
     """
 
     __slots__ = (
@@ -51,7 +49,6 @@ class StreamContext:
         "credit",
         "events",
         "fragments",
-        "part_ended",
         "ready",
         "retransmitted_bytes",
         "send_buffer_size",
@@ -60,13 +57,7 @@ class StreamContext:
         "window",
     )
 
-    def __init__(
-        self,
-        window_size: int,
-        send_buffer_size: int,
-        part_ended: Callable[[int], None],
-        send_buffer_total: int = MAX_VARINT,
-    ) -> None:
+    def __init__(self, window_size: int, send_buffer_size: int, send_buffer_total: int = MAX_VARINT) -> None:
         self.control = ControlFrames()
         self.events: deque[StreamEvent] = deque()
         self.credit = SendCredit()
@@ -76,7 +67,6 @@ class StreamContext:
         self.send_buffer_size = send_buffer_size
         self.send_buffer_total = send_buffer_total
         self.buffered = 0
-        self.part_ended = part_ended
         self.unacknowledged = 0
         self.retransmitted_bytes = 0
         self._starved: dict[Sender, None] = {}  # they wait for the connection's credit, in order

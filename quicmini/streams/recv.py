@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 from quicmini.errors import StreamReset, TransportError, TransportErrorCode
@@ -29,12 +30,16 @@ _RECV, _SIZE_KNOWN = RecvState.RECV, RecvState.SIZE_KNOWN
 
 
 class RecvStream:
-    """Takes the peer's frames in, gives the application bytes in order, and the peer credit as they are read."""
+    """Takes the peer's frames in, gives the application bytes in order, and the peer credit as they are read.
+
+    on_end: told the stream's ID when this part reaches a terminal state.
+    """
 
     __slots__ = (
         "_context",
         "_error_code",
         "_notified",
+        "_on_end",
         "_stop_code",
         "_window",
         "buffer",
@@ -43,8 +48,9 @@ class RecvStream:
         "stream_id",
     )
 
-    def __init__(self, stream_id: int, window_size: int, context: StreamContext) -> None:
+    def __init__(self, stream_id: int, window_size: int, context: StreamContext, on_end: Callable[[int], None]) -> None:
         self.stream_id = stream_id
+        self._on_end = on_end
         self.state = _RECV
         self.buffer = Reassembly(context.fragments)
         self.final_size: int | None = None
@@ -197,4 +203,4 @@ class RecvStream:
 
     def _end(self, state: RecvState) -> None:
         self.state = state
-        self._context.part_ended(self.stream_id)
+        self._on_end(self.stream_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from struct import Struct
 
@@ -44,7 +45,8 @@ _LEN, _OFF_LEN = 0x0A, 0x0E  # STREAM with a length; with an offset, too; plus 1
 class SendStream:
     """Buffers what the application writes, sends it within the peer's limits, and sends again what was lost.
 
-    It owns the STREAM frames that it wrote; their records are (self, offset, length, fin).
+    It owns the STREAM frames that it wrote; their records are (self, offset, length, fin). on_end: told the stream's ID
+    when this part reaches a terminal state.
     """
 
     __slots__ = (
@@ -55,6 +57,7 @@ class SendStream:
         "_fin_acked",
         "_fin_due",
         "_id",
+        "_on_end",
         "_outstanding",
         "_parked",
         "_refused",
@@ -67,8 +70,9 @@ class SendStream:
         "stream_id",
     )
 
-    def __init__(self, stream_id: int, limit: int, context: StreamContext) -> None:
+    def __init__(self, stream_id: int, limit: int, context: StreamContext, on_end: Callable[[int], None]) -> None:
         self.stream_id = stream_id
+        self._on_end = on_end
         self.limit = limit  # the peer's MAX_STREAM_DATA
         self.state = _READY
         self.buffer = SendBuffer()
@@ -225,7 +229,7 @@ class SendStream:
             self._settle()
             if fin or self._fin:
                 self.state = SendState.DATA_RECVD
-                self._context.part_ended(self.stream_id)
+                self._on_end(self.stream_id)
         if self._refused and 2 * (buffer.end - buffer.start) <= self._context.send_buffer_size:
             self._refused = False
             self._context.events.append(StreamWritable(self.stream_id))
@@ -269,7 +273,7 @@ class SendStream:
         if not self._stop_told:
             self._stop_told = True
             if self.ended:
-                self._context.part_ended(self.stream_id)
+                self._on_end(self.stream_id)
 
     def _send_reset(self, error_code: int) -> None:
         self.state = SendState.RESET_SENT
@@ -290,4 +294,4 @@ class SendStream:
         if self.state is SendState.RESET_SENT:
             self.state = SendState.RESET_RECVD
             if self.ended:
-                self._context.part_ended(self.stream_id)
+                self._on_end(self.stream_id)

@@ -27,7 +27,7 @@ class StreamTable:
     def __init__(
         self, *, is_client: bool, local: TransportParameters, send_buffer_size: int, send_buffer_total: int
     ) -> None:
-        self.context = StreamContext(local.initial_max_data, send_buffer_size, self._on_part_ended, send_buffer_total)
+        self.context = StreamContext(local.initial_max_data, send_buffer_size, send_buffer_total)
         self._sending: dict[int, SendStream] = {}
         self._receiving: dict[int, RecvStream] = {}
         bidi, uni = (_CLIENT_BIDI, _CLIENT_UNI) if is_client else (_SERVER_BIDI, _SERVER_UNI)
@@ -167,11 +167,11 @@ class StreamTable:
 
     def _create(self, stream_id: int) -> None:
         """Both parts, or the one that a unidirectional stream has on this side."""
-        stream_type = stream_id & 3
+        stream_type, ended = stream_id & 3, self._on_part_ended
         if stream_type in self._credits:
-            self._sending[stream_id] = SendStream(stream_id, self._credits[stream_type], self.context)
+            self._sending[stream_id] = SendStream(stream_id, self._credits[stream_type], self.context, ended)
         if stream_type in self._windows:
-            self._receiving[stream_id] = RecvStream(stream_id, self._windows[stream_type], self.context)
+            self._receiving[stream_id] = RecvStream(stream_id, self._windows[stream_type], self.context, ended)
 
     def _on_part_ended(self, stream_id: int) -> None:
         """One part is in a terminal state; if the other one is, too, the stream is finished."""

@@ -8,17 +8,22 @@ from quicmini.connection.reset import StatelessResets
 from tests.connection.pair import counting_random
 
 
+class Connection:
+    """Whom IDs lead to."""
+
+
 def test_ids_lead_to_their_connection_until_they_are_withdrawn() -> None:
     random = counting_random("issuer")
     resets = StatelessResets(bytes(16), random)
-    table: dict[bytes, str] = {}
+    table: dict[bytes, Connection] = {}
     issuer = CidIssuer(table, random, resets)
     first, token = issuer.issue()
     assert len(first) == LOCAL_CID_LENGTH
     assert token == resets.token(first)
     assert table == {}  # nobody is there yet
-    issuer.lead_to("connection")
+    connection = Connection()
+    issuer.lead_to(connection)
     second, _ = issuer.issue()
-    assert table == {first: "connection", second: "connection"}
+    assert table == {first: connection, second: connection}
     issuer.withdraw(first)
-    assert table == {second: "connection"}
+    assert table == {second: connection}

@@ -16,6 +16,8 @@ from quicmini.connection.mtu import (
     RAISE_INTERVAL,
     PathMtu,
 )
+from quicmini.connection.paths import Path
+from quicmini.recovery.loss import Recovery
 from quicmini.recovery.sent import SentPacket
 from tests.certificates import CertificateFiles
 from tests.connection.attacker import core_of
@@ -24,15 +26,32 @@ from tests.connection.pair import Pair
 BULK = 400_000  # bytes
 
 
-class Path:
+class Sizes(Recovery):
+    """Remembers what is used: `used`."""
+
+    def __init__(self) -> None:
+        super().__init__(BASE_SIZE, 0.1)
+        self.used: list[int] = []
+
+    def set_max_datagram_size(self, size: int) -> None:
+        super().set_max_datagram_size(size)
+        self.used.append(size)
+
+
+def some_path(size: int = BASE_SIZE) -> Path:
+    return Path(("192.0.2.1", 443), size, validated=True)
+
+
+class Search:
     """The owner of the search alone, on a path that carries so much."""
 
     def __init__(self, carries: int, *, size: int = BASE_SIZE) -> None:
         self.carries = carries
-        self.used: list[int] = []
+        recovery = Sizes()
+        self.used = recovery.used
         self.probes: list[int] = []
         self.now = 0.0
-        self.mtu = PathMtu(size, self.used.append, enabled=True)
+        self.mtu = PathMtu(some_path(size), recovery, enabled=True)
 
     def search(self) -> None:
         """Answer every probe until none is due."""
@@ -71,7 +90,7 @@ FOUND = [
 
 @pytest.mark.parametrize(("carries", "found"), FOUND)
 def test_what_the_search_finds(carries: int, found: int) -> None:
-    path = Path(carries)
+    path = Search(carries)
     path.mtu.start(path.now)
     path.search()
     assert found - 16 < path.mtu.size <= found
@@ -85,7 +104,7 @@ def test_what_the_search_finds(carries: int, found: int) -> None:
 @pytest.mark.parametrize("limit", [BASE_SIZE, 1300, 1452, 1500, 4000, 20_000])
 def test_the_peers_limit_bounds_the_search(limit: int) -> None:
     """RFC 9000 §18.2, max_udp_payload_size."""
-    path = Path(65_535)
+    path = Search(65_535)
     path.mtu.limit(limit)
     path.mtu.start(path.now)
     path.search()
@@ -94,13 +113,13 @@ def test_the_peers_limit_bounds_the_search(limit: int) -> None:
 
 
 def test_a_limit_below_the_present_size() -> None:
-    path = Path(65_535, size=9000)
+    path = Search(65_535, size=9000)
     path.mtu.limit(4000)
     assert path.used == [4000]
 
 
 def test_a_probe_that_is_lost_by_chance_is_repeated() -> None:
-    path = Path(1472)
+    path = Search(1472)
     path.mtu.start(path.now)
     for _ in range(MAX_PROBES - 1):
         size = path.mtu.next_probe(path.now)
@@ -111,14 +130,14 @@ def test_a_probe_that_is_lost_by_chance_is_repeated() -> None:
 
 
 def test_one_probe_at_a_time() -> None:
-    path = Path(1472)
+    path = Search(1472)
     path.mtu.start(path.now)
     path.mtu.begin_probe(path.now)
     assert path.mtu.probe_at > path.now + 1e9
 
 
 def test_a_finished_search_is_repeated_in_case_the_path_has_changed() -> None:
-    path = Path(1400)
+    path = Search(1400)
     path.mtu.start(path.now)
     path.search()
     assert path.mtu.probe_at == RAISE_INTERVAL
@@ -128,8 +147,8 @@ def test_a_finished_search_is_repeated_in_case_the_path_has_changed() -> None:
     assert path.mtu.size == 8952
 
 
-def raised_path() -> Path:
-    path = Path(1472)
+def raised_path() -> Search:
+    path = Search(1472)
     path.mtu.start(path.now)
     path.search()
     assert path.mtu.raised
@@ -258,17 +277,17 @@ def test_another_path_is_searched_anew() -> None:
     path = raised_path()
     path.mtu.on_packets_lost([packet(1472)])
     path.now, path.carries = 100.0, 1452
-    path.mtu.on_new_path(BASE_SIZE, path.now)
+    path.mtu.on_new_path(some_path(), path.now)
     assert (path.mtu.size, path.mtu.suspected) == (BASE_SIZE, False)
     path.search()
     assert path.mtu.size == 1452
 
 
 def test_what_became_of_the_probes_of_another_path_says_nothing() -> None:
-    path = Path(BASE_SIZE)
+    path = Search(BASE_SIZE)
     path.mtu.start(path.now)
     acked, *lost = [path.mtu.begin_probe(path.now) for _ in range(1 + MAX_PROBES)]
-    path.mtu.on_new_path(BASE_SIZE, path.now)
+    path.mtu.on_new_path(some_path(), path.now)
     path.mtu.on_acked(acked)
     for record in lost:
         path.mtu.on_lost(record)

@@ -10,13 +10,14 @@ from tests.streams.pair import Exact, lose
 
 
 def context(credit: int = 10_000) -> StreamContext:
-    made = StreamContext(100, 10_000, lambda stream_id: None)
+    made = StreamContext(100, 10_000)
     made.raise_credit(credit)
     return made
 
 
 def streams(of: StreamContext, count: int, size: int) -> list[SendStream]:
-    made = [SendStream(4 * number, 10_000, of) for number in range(count)]
+    ended: list[int] = []
+    made = [SendStream(4 * number, 10_000, of, ended.append) for number in range(count)]
     for stream in made:
         stream.write(bytes(size), False)
     return made

@@ -27,8 +27,8 @@ class Bench:
 
     def __init__(self, window: int = 1000, connection_window: int = 1000) -> None:
         self.ended: list[int] = []
-        self.context = StreamContext(connection_window, 1000, self.ended.append)
-        self.stream = RecvStream(ID, window, self.context)
+        self.context = StreamContext(connection_window, 1000)
+        self.stream = RecvStream(ID, window, self.context, self.ended.append)
         self.records: list[tuple[object, ...]] = []
 
     def send(self) -> Exact[Frame]:
@@ -243,7 +243,7 @@ def test_connection_counts_each_byte_once() -> None:
     bench.head()
     bench.head()
     assert bench.context.window.received == 10
-    RecvStream(ID + 4, 1000, bench.context).on_stream(0, bytes(5), False)
+    RecvStream(ID + 4, 1000, bench.context, bench.ended.append).on_stream(0, bytes(5), False)
     assert bench.context.window.received == 15
 
 

@@ -27,9 +27,9 @@ class Bench:
         self, limit: int = 1000, credit: int = 1000, send_buffer_size: int = 1000, send_buffer_total: int = 10**6
     ) -> None:
         self.ended: list[int] = []
-        self.context = StreamContext(1000, send_buffer_size, self.ended.append, send_buffer_total)
+        self.context = StreamContext(1000, send_buffer_size, send_buffer_total)
         self.context.raise_credit(credit)
-        self.stream = SendStream(ID, limit, self.context)
+        self.stream = SendStream(ID, limit, self.context, self.ended.append)
         self.packets: list[PacketBuilder] = []
 
     def send(self, room: int = 1170) -> Exact[Frame]:
@@ -231,7 +231,7 @@ def test_offsets_of_any_size(offset: int) -> None:
 @pytest.mark.parametrize("stream_id", [0, 63, 64, 16383, 16384, 2**30, 2**62 - 1])
 def test_stream_ids_of_any_size(stream_id: int) -> None:
     bench = Bench()
-    bench.stream = SendStream(stream_id, 1000, bench.context)
+    bench.stream = SendStream(stream_id, 1000, bench.context, bench.ended.append)
     bench.write(b"x" * 100)
     (frame,) = bench.send(room=60)
     assert isinstance(frame, Stream)
@@ -326,7 +326,7 @@ def test_all_streams_share_a_buffer() -> None:
     """What one holds the others cannot, but for a little that each has for itself."""
     size = MIN_STREAM_BUFFER
     bench = Bench(limit=10**6, credit=10**6, send_buffer_size=2 * size, send_buffer_total=3 * size)
-    other, third = (SendStream(stream_id, 0, bench.context) for stream_id in (ID + 4, ID + 8))
+    other, third = (SendStream(stream_id, 0, bench.context, bench.ended.append) for stream_id in (ID + 4, ID + 8))
     assert bench.stream.write(bytes(3 * size), False) == 2 * size
     assert other.write(bytes(3 * size), False) == size
     assert other.write(bytes(3 * size), False) == 0
