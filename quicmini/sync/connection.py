@@ -223,7 +223,8 @@ class Connection:
         """The next message that the peer has sent with `send_datagram`. Blocks; TimeoutError after `timeout` seconds.
 
         If they are not read fast enough, the oldest is dropped. What came before the end of the connection is still
-        handed out, then its reason is raised.
+        handed out, then its reason is raised. With `Config.early_data` a server cannot tell whether a message came with
+        the first flight, and may be a replay: what must not happen twice belongs on a stream (`Stream.early_data`).
         """
         driver = self._driver
         with driver.lock:
