@@ -48,8 +48,11 @@ MAX_GIVEN_UP = 64
 class Issuer(Protocol):
     """Who makes the IDs of this side, and routes what is addressed to them."""
 
-    def issue(self) -> tuple[bytes, bytes]:
-        """A new ID and its stateless reset token."""
+    def issue(self) -> bytes:
+        """A new ID."""
+
+    def token(self, cid: bytes) -> bytes:
+        """The stateless reset token of an ID."""
 
     def withdraw(self, cid: bytes) -> None:
         """The peer does not use the ID any more."""
@@ -60,37 +63,53 @@ class LocalCids:
 
     handshake_cid: the first, number 0, which stands in this side's long headers (RFC 9000 §7.2).
     control: where NEW_CONNECTION_ID frames wait. batch: the 1-RTT packets that are being processed.
+    held_back: call `give_out` when something is sent anyway.
     """
 
     __slots__ = ("_active", "_issuer", "_largest_sent", "_next", "_retire_prior_to", "_wanted", "batch", "control",
-                 "handshake_cid")  # fmt: skip
+                 "handshake_cid", "held_back")  # fmt: skip
 
     def __init__(self, issuer: Issuer) -> None:
         self._issuer = issuer
-        self._active: dict[int, tuple[bytes, bytes]] = {}
+        self._active: dict[int, bytes] = {}
         self._next = 0
         self._retire_prior_to = 0
         self._wanted = 1
         self.control: ControlFrames | None = None
         self.batch: Sequence[bytes] = ()
-        self._largest_sent = -1  # the largest number that the peer may know
-        self.handshake_cid, _ = self.issue()
+        self._largest_sent = 0  # the largest number that the peer may know
+        self.held_back = False
+        self.handshake_cid = self._issue()
 
     @property
     def active(self) -> tuple[bytes, ...]:
         """All IDs by which the peer may address this side."""
-        return tuple(cid for cid, _ in self._active.values())
+        return tuple(self._active.values())
 
     def issue(self) -> tuple[bytes, bytes]:
         """The next ID and its stateless reset token. Whoever calls this tells the peer, in a transport parameter."""
-        made = self._active[self._next] = self._issuer.issue()
         self._largest_sent = self._next
-        self._next += 1
-        return made
+        cid = self._issue()
+        return cid, self._issuer.token(cid)
 
-    def supply(self, peer_limit: int) -> None:
-        """Give the peer as many IDs as it may have, from now on (RFC 9000 §5.1.1)."""
+    def _issue(self) -> bytes:
+        cid = self._active[self._next] = self._issuer.issue()
+        self._next += 1
+        return cid
+
+    def supply(self, peer_limit: int, *, at_once: bool = True) -> None:
+        """Give the peer as many IDs as it may have, from now on (RFC 9000 §5.1.1).
+
+        Not at_once: they are held back, so that they cost no datagram of their own.
+        """
         self._wanted = min(peer_limit, MAX_ISSUED_CIDS)
+        self.held_back = not at_once
+        if at_once:
+            self._fill()
+
+    def give_out(self) -> None:
+        """The IDs that were held back are to be sent."""
+        self.held_back = False
         self._fill()
 
     def rotate(self) -> None:
@@ -105,27 +124,25 @@ class LocalCids:
     def _fill(self) -> None:
         assert self.control is not None
         for _ in range(self._wanted - sum(number >= self._retire_prior_to for number in self._active)):
-            self._active[self._next] = self._issuer.issue()
             self.control.request(partial(self._frame, self._next))
-            self._next += 1
+            self._issue()
 
     def _frame(self, number: int) -> bytes | None:
         """Made when it is sent, and again if it is lost; not for an ID that was retired meanwhile."""
-        if number not in self._active:
+        cid = self._active.get(number)
+        if cid is None:
             return None
         self._largest_sent = max(self._largest_sent, number)
-        cid, token = self._active[number]
-        return NewConnectionId(number, min(number, self._retire_prior_to), cid, token).encode()
+        return NewConnectionId(number, min(number, self._retire_prior_to), cid, self._issuer.token(cid)).encode()
 
     def on_retire(self, frame: RetireConnectionId) -> None:
         """The peer will not use an ID any more, and gets another one for it (RFC 9000 §19.16)."""
         number = frame.sequence_number
         if not self.handshake_cid or number > self._largest_sent:
             raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "retired an ID never issued", 0x19)
-        retired = self._active.get(number)
-        if retired is None:
+        cid = self._active.get(number)
+        if cid is None:
             return  # sent again, for lack of an acknowledgment
-        cid, _ = retired
         if self.batch and all(packet[1 : 1 + len(cid)] == cid for packet in self.batch):
             # Whichever of these packets it was, the frame was sent to the ID that it retires.
             raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "retired the ID it was sent to", 0x19)

@@ -199,8 +199,9 @@ class Handshake:
             self.confirmed = True
             self._core.recovery.handshake_confirmed = True
             self._core.recovery.peer_completed_address_validation = True
-            # Nobody may change the path earlier (RFC 9000 §9), and a client's first flights are short of time.
-            self._core.local_cids.supply(self._peer_cid_limit)
+            # Nobody may change the path earlier (RFC 9000 §9). A client needs the server's IDs to do it; a server can
+            # wait for the client's until something else comes of it, which may be the end.
+            self._core.local_cids.supply(self._peer_cid_limit, at_once=not self._core.is_client)
             self._core.key_phases.start(self._core.now)
             self._core.mtu.start(self._core.now)
             if self._core.is_client:

@@ -29,14 +29,18 @@ class CidIssuer(Generic[Owner]):
         self._owner: ref[Owner] | None = None
         self._issued: list[bytes] = []  # before there was an owner
 
-    def issue(self) -> tuple[bytes, bytes]:
-        """A new ID and its stateless reset token."""
+    def issue(self) -> bytes:
+        """A new ID."""
         cid = self._random(LOCAL_CID_LENGTH)
         if self._owner is None:
             self._issued.append(cid)
         elif (owner := self._owner()) is not None:
             self._table[cid] = owner
-        return cid, self._resets.token(cid)
+        return cid
+
+    def token(self, cid: bytes) -> bytes:
+        """The stateless reset token of an ID."""
+        return self._resets.token(cid)
 
     def withdraw(self, cid: bytes) -> None:
         """The ID leads nowhere from now on."""

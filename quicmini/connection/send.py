@@ -90,6 +90,8 @@ class Sender:
             return self._closing_transmits()
         if core.ecn.testing:
             core.ecn.review()
+        if core.local_cids.held_back and self.wants_to_send:
+            core.local_cids.give_out()
         transmits = self._probes(now) if self._migration.pending else []
         datagrams: list[bytes] = []
         while core.in_handshake:

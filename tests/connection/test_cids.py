@@ -16,6 +16,9 @@ from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.streams.control import ControlFrames
 from quicmini.wire.builder import PacketBuilder
 from quicmini.wire.frames import Frame, NewConnectionId, RetireConnectionId, parse_frames
+from tests.certificates import CertificateFiles
+from tests.connection.attacker import core_of
+from tests.connection.pair import Pair
 
 
 def new_cid(number: int, retire_prior_to: int = 0, *, cid: bytes = b"", token: bytes = b"") -> NewConnectionId:
@@ -264,11 +267,14 @@ class Numbered:
         self.routed: list[bytes] = []
         self._count = 0
 
-    def issue(self) -> tuple[bytes, bytes]:
+    def issue(self) -> bytes:
         cid = b"own-%04d" % self._count
         self._count += 1
         self.routed.append(cid)
-        return cid, b"reset-%010d" % (self._count - 1)
+        return cid
+
+    def token(self, cid: bytes) -> bytes:
+        return b"reset-%010d" % int(cid[4:])
 
     def withdraw(self, cid: bytes) -> None:
         self.routed.remove(cid)
@@ -303,6 +309,38 @@ def test_the_peer_gets_as_many_ids_as_it_may_have(peer_limit: int, active: int) 
     assert own.written() == [issued(number) for number in range(1, active)]
     assert own.active == tuple(own.routes.routed) == tuple(b"own-%04d" % number for number in range(active))
     assert own.handshake_cid == b"own-0000"
+
+
+def test_ids_that_are_held_back_are_given_out_when_something_is_sent_anyway() -> None:
+    own = Own()
+    own.supply(3, at_once=False)
+    assert own.written() == []
+    assert own.active == (b"own-0000",)
+    assert own.held_back
+    own.give_out()
+    assert own.written() == [issued(1), issued(2)]
+    own.supply(3)
+    assert not own.held_back
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+def test_a_client_s_ids_cost_no_datagram_of_their_own(server_files: CertificateFiles, speaks: bool) -> None:
+    """They come with its first request, or with the ACK of HANDSHAKE_DONE."""
+    pair = Pair(server_files)
+    pair.run()
+    client, own = pair.client, core_of(pair.client).local_cids
+    assert client.handshake_confirmed
+    assert len(own.active) == 1
+    assert len(core_of(pair.server).local_cids.active) == MAX_ISSUED_CIDS  # the client may want to move
+    if speaks:
+        stream_id = client.open_stream(False)
+        assert stream_id is not None
+        client.write_stream(stream_id, b"request")
+    else:
+        pair.now += 0.025  # max_ack_delay
+        client.handle_timeout(pair.now)
+    assert len(pair.from_client()) == 1
+    assert len(own.active) == MAX_ISSUED_CIDS
 
 
 def test_a_retired_id_is_replaced_and_leads_nowhere() -> None:

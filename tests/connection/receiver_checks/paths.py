@@ -125,8 +125,11 @@ def test_e66_retire_connection_id_when_it_is_empty() -> None:
 
 
 class EmptyIds:
-    def issue(self) -> tuple[bytes, bytes]:
-        return b"", bytes(16)
+    def issue(self) -> bytes:
+        return b""
+
+    def token(self, cid: bytes) -> bytes:
+        return bytes(16)
 
     def withdraw(self, cid: bytes) -> None:
         raise AssertionError("there is nothing to withdraw")
