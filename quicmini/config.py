@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
 
-__all__ = ["KNOWN_VERSIONS", "MAX_CONCURRENT_STREAMS", "Config", "Keylog"]
+__all__ = ["KNOWN_VERSIONS", "MAX_CONCURRENT_STREAMS", "Config", "Keylog", "MakeObserver", "Observer"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -21,6 +21,12 @@ KNOWN_VERSIONS = (0x00000001, 0x6B3343CF)
 
 # Called with a label, the ClientHello's Random, and the secret.
 Keylog = Callable[[str, bytes, bytes], None]
+
+# Called with the time (seconds of the connection's clock) and one of `quicmini.connection.occurrences`.
+Observer = Callable[[float, object], None]
+
+# Called with the original Destination Connection ID, and whether this side is the client.
+MakeObserver = Callable[[bytes, bool], Observer]
 
 # Tickets for each client: one for each of the next connections, so that nobody can tell that they belong together.
 MAX_SESSION_TICKETS = 16
@@ -75,6 +81,8 @@ class Config:
         (RFC 9000 §9.6). follow_preferred_address: a client moves there, if that works.
     keylog: is told each connection's traffic secrets, to decrypt captures with: `quicmini.observe.keylog.KeyLog`
         writes them to a file. Called with a lock held: it must not block, nor raise. None: nobody is told.
+    observer: makes, for each connection, what is told all that happens on it: `quicmini.observe.qlog.Qlog` has a file
+        written for each. Called with a lock held: it must not block. None: nobody is told, and nothing gets slower.
     """
 
     idle_timeout: float = 30.0
@@ -103,6 +111,7 @@ class Config:
     preferred_address: tuple[str, int] | None = None
     follow_preferred_address: bool = True
     keylog: Keylog | None = None
+    observer: MakeObserver | None = None
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -147,7 +156,7 @@ class Config:
         for item in fields(self):
             value = getattr(self, item.name)
             kinds = _OPTIONAL.get(item.name) or _KINDS.get(type(item.default))
-            if value is item.default or (item.name == "keylog" and callable(value)):
+            if value is item.default or (item.name in ("keylog", "observer") and callable(value)):
                 continue
             if kinds is None or not isinstance(value, kinds):
                 wanted = " or ".join(kind.__name__ for kind in kinds) if kinds else "Callable"

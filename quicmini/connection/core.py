@@ -42,9 +42,9 @@ class Core:
 
     original_destination_cid: what the client's first Initial was sent to; initial_cid: the same, or what a Retry packet
     replaced it by, which retry_source_cid is then too. token: what a client's Initials carry. tokens: where a server
-    gets its own from. peer_parameters: what the peer has announced, once it is known. now: the time of the last call
-    from outside. path: the one in use. datagram_size: the largest datagram, in bytes, for a path of which nothing is
-    known.
+    gets its own from. local_parameters: what this side has announced, encoded; peer_parameters: what the peer has, once
+    it is known. now: the time of the last call from outside. path: the one in use. datagram_size: the largest datagram,
+    in bytes, for a path of which nothing is known.
     """
 
     __slots__ = (
@@ -61,6 +61,7 @@ class Core:
         "keylog",
         "lifecycle",
         "local_cids",
+        "local_parameters",
         "mtu",
         "now",
         "original_destination_cid",
@@ -103,6 +104,7 @@ class Core:
         self.is_client = is_client
         self.version = version
         self.versions = Versions(config.versions, version)
+        self.local_parameters = b""
         self.peer_parameters: TransportParameters | None = None
         self.keylog = config.keylog
         self.created = self.now = now

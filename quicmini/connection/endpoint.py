@@ -19,6 +19,7 @@ from quicmini.connection.reset import StatelessResets
 from quicmini.connection.state import Address, Transmit
 from quicmini.connection.stateless import refusal, retry
 from quicmini.connection.version_negotiation import server_parameters, version_information
+from quicmini.connection.watched import make_connection
 from quicmini.crypto.protection import Opener, initial_protection
 from quicmini.errors import DecodeError, TransportError, TransportErrorCode
 from quicmini.tls.client import TlsClient
@@ -130,11 +131,11 @@ class Endpoint:
         )
 
         def make_tls() -> TlsClient:
-            parameters = self._parameters(local_cids.handshake_cid) + version_information(core)
+            core.local_parameters = self._parameters(local_cids.handshake_cid) + version_information(core)
             tls = TlsClient(
                 settings.context,
                 settings.server_name,
-                parameters,
+                core.local_parameters,
                 self._random,
                 settings.session,
                 early_data=core.early is not None,
@@ -143,7 +144,8 @@ class Endpoint:
             tls.start()
             return tls
 
-        connection = Connection(core, make_tls, *initial_protection(original_cid, core.version, is_client=True))
+        protection = initial_protection(original_cid, core.version, is_client=True)
+        connection = make_connection(self._config, core, make_tls, *protection)
         connection.start(now)
         issuer.lead_to(connection)
         return connection
@@ -271,7 +273,7 @@ class Endpoint:
             accepts_early_data=partial(accept_ticket, core, self._limits),
             version=core.version,
         )
-        connection = Connection(core, make_tls, sealer, opener)
+        connection = make_connection(self._config, core, make_tls, sealer, opener)
         issuer.lead_to(connection)
         self._connections[header.destination_cid] = connection
         return connection

@@ -260,7 +260,7 @@ class Sender:
         packet_number = space.next_packet_number
         header = self._header(space, packet_number, len(payload) + sealer.overhead)
         space.next_packet_number = packet_number + 1
-        packet = sealer.seal(header, packet_number, payload)
+        (packet,) = self._protect(sealer, [(header, packet_number, payload)])
         in_flight = builder.ack_eliciting or padding > 0  # RFC 9002 §2
         sent = SentPacket(packet_number, now, len(packet), builder.ack_eliciting, in_flight, builder.records)
         self._on_sent(space, [sent], now)
@@ -279,6 +279,10 @@ class Sender:
                 space.packet_type, version, destination, source, core.token, packet_number, pn_length, length
             )
         )
+
+    def _protect(self, sealer: Sealer, packets: list[tuple[bytes, int, bytes]]) -> list[bytes]:
+        """Packets as they travel, made of header, number and payload: all that are ever sent pass here."""
+        return sealer.seal_batch(packets) if len(packets) > 1 else [sealer.seal(*packets[0])]
 
     def _on_sent(self, space: Space, packets: list[SentPacket], now: float) -> None:
         core = self._core
@@ -345,7 +349,7 @@ class Sender:
             return []
         space.next_packet_number = number
         self._on_sent(space, sent, now)
-        return sealer.seal_batch(packets) if len(packets) > 1 else [sealer.seal(*packets[0])]
+        return self._protect(sealer, packets)
 
     def _burst_size(self, overhead: int) -> tuple[int, int]:
         """Bytes of a datagram on this path, and how many may go: none to an address that has sent too little (§8.1)."""
@@ -429,7 +433,7 @@ class Sender:
             key_phase = core.key_phases.bit != 0
             header = encode_short_header(cid, number, _PROBE_PN_LENGTH, key_phase=key_phase)
             payload = frames + bytes(max(_MIN_PAYLOAD, size - len(header) - sealer.overhead) - len(frames))
-            packet = sealer.seal(header, number, payload)
+            (packet,) = self._protect(sealer, [(header, number, payload)])
             in_use = path is core.path
             if in_use:
                 self._on_sent(space, [SentPacket(number, now, len(packet), True, True, [])], now)
@@ -461,7 +465,7 @@ class Sender:
                 payload += bytes(max(0, _SMALLEST_DATAGRAM - used))
             assert space.sealer is not None
             header = self._header(space, space.next_packet_number, len(payload) + Sealer.overhead)
-            packets.append(space.sealer.seal(header, space.next_packet_number, payload))
+            packets += self._protect(space.sealer, [(header, space.next_packet_number, payload)])
             space.next_packet_number += 1
         datagram = b"".join(packets)
         self._count(core.path, len(datagram), len(packets))

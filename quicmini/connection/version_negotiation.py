@@ -110,7 +110,8 @@ def server_parameters(core: Core, own: bytes, clients: bytes) -> bytes:
             version = core.versions.preferred(information.available_versions)
             adopt_version(core, core.versions.original if version is None else version)
     core.versions.settled = True
-    return own + version_information(core)
+    core.local_parameters = own + version_information(core)
+    return core.local_parameters
 
 
 def check_servers_version(core: Core, parameters: TransportParameters) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache, partial
 from time import monotonic
 
@@ -14,6 +13,7 @@ from quicmini.connection.endpoint import ClientSettings, Endpoint, first_version
 from quicmini.connection.state import Address
 from quicmini.errors import ConnectionClosed
 from quicmini.sync.addresses import check_address
+from quicmini.sync.clock import calendar
 from quicmini.sync.connection import Connection
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
@@ -112,7 +112,7 @@ def _context(
         cipher_suites=cipher_suites,
         groups=groups,
         trust_store=trust_store,
-        clock=lambda: datetime.now(UTC),
+        clock=calendar,
         credential=credential,
     )
 

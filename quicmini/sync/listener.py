@@ -8,7 +8,6 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +16,7 @@ from quicmini.connection.connection import Connection as Core
 from quicmini.connection.endpoint import Endpoint, ServerSettings
 from quicmini.crypto.tokens import TicketKeys
 from quicmini.sync.addresses import check_address
+from quicmini.sync.clock import calendar
 from quicmini.sync.connection import Connection
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
@@ -63,7 +63,7 @@ def listen(
         session_tickets=config.session_tickets,
         early_data=config.early_data,
         client_trust_store=load_trust_store(client_cafile) if client_cafile is not None else None,
-        clock=lambda: datetime.now(UTC),
+        clock=calendar,
     )
     endpoint = Endpoint(config, random=os.urandom, server=ServerSettings(context))
     infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from quicmini import Config, Connection, Stream, connect, listen
 from quicmini.errors import QuicError
 from quicmini.observe.keylog import KeyLog
+from quicmini.observe.qlog import Qlog
 from quicmini.tls.session import Session
 from quicmini.wire.packet import VERSION_1, VERSION_2
 from tests.interop.convention import ALPN, UNSUPPORTED, Environment, Request, file_asked_for, request_line
@@ -209,6 +210,7 @@ def _read_request(stream: Stream) -> bytes:
 def _config(environment: Environment) -> Config:
     config = Config(
         keylog=KeyLog(environment.key_log) if environment.key_log else None,
+        observer=Qlog(environment.qlog) if environment.qlog else None,
         retry=environment.test_case == "retry",
         early_data=environment.test_case == "zerortt",
         preferred_address=environment.preferred_address,

@@ -12,6 +12,7 @@ from tests.interop.cases import CASES
 from tests.interop.checks import Check, Evidence
 from tests.interop.runner import run_case
 from tests.interop.scenario import Direction
+from tests.observe.qlog_schema import problems, read
 
 HANDSHAKE = CASES["handshake"]
 
@@ -22,6 +23,17 @@ def test_a_case_that_an_endpoint_cannot_do_is_no_failure_but_not_green() -> None
     assert not result.green
     result = run_case(replace(HANDSHAKE, server="http3"), "quicmini", "aioquic")
     assert result.unsupported == "the server aioquic cannot do it"
+
+
+@pytest.mark.parametrize("role", ["client", "server"])
+def test_qlog_is_written_where_the_convention_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, role: str) -> None:
+    monkeypatch.setenv("QLOGDIR", str(tmp_path))
+    sides = ("quicmini", "aioquic") if role == "client" else ("aioquic", "quicmini")
+    assert run_case(HANDSHAKE, *sides).green
+    (path,) = tmp_path.glob(f"*_{role}.sqlog")
+    records = read(path)
+    assert problems(records) == []
+    assert records[0]["trace"]["vantage_point"]["type"] == role
 
 
 def test_a_server_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:

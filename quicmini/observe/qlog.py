@@ -1,0 +1,129 @@
+"""qlog: a file for each connection, which says what happened on it, for qvis and other tools to draw.
+
+    config = Config(observer=Qlog("qlog"))
+
+Written as a sequence of JSON texts (RFC 7464), the first of them about the connection, then one for each event: qlog
+0.3, see `qlog_events`. No data and no secrets are recorded, but who talks to whom, and when.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from quicmini.connection.occurrences import Ended, Phase, PhaseChanged
+from quicmini.observe.qlog_events import Renderer
+from quicmini.sync.clock import calendar
+
+__all__ = ["FLUSH_INTERVAL", "FLUSH_SIZE", "Qlog"]
+
+logger = logging.getLogger("quicmini")
+
+# What is written at once: a file is opened for it, so that any number of connections may be recorded.
+FLUSH_SIZE = 64 * 1024  # characters
+FLUSH_INTERVAL = 0.25  # seconds
+
+_RECORD_SEPARATOR = "\x1e"
+
+
+class Qlog:
+    """Writes `<original destination connection ID>_client.sqlog` or `…_server.sqlog` into a directory.
+
+    For `Config.observer`; any number of connections and threads share one. The directory is made if there is none. An
+    error, such as a full disk, ends the file, with a warning the first time; the connection goes on.
+
+    clock: what time it is, for the times of the file.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], clock: Callable[[], datetime] = calendar) -> None:
+        self._directory = Path(directory)
+        self._clock = clock
+        self._warned = False
+
+    def __call__(self, original_cid: bytes, is_client: bool) -> Trace:
+        """The observer of a connection."""
+        return Trace(self, original_cid, is_client=is_client)
+
+    def now(self) -> float:
+        """Milliseconds since 1970."""
+        return round(self._clock().timestamp() * 1000, 3)
+
+    def append(self, name: str, text: str, *, first: bool) -> bool:
+        """Write to a file of the directory, a new one at first; whether that was possible. May wait for the disk."""
+        try:
+            if first:
+                self._directory.mkdir(parents=True, exist_ok=True)
+            with open(self._directory / name, "w" if first else "a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            if not self._warned:
+                self._warned = True
+                logger.warning("cannot write qlog: %s", error)
+            return False
+        return True
+
+
+class Trace:
+    """The record of one connection; called with the time (seconds) and one of `quicmini.connection.occurrences`.
+
+    What is recorded waits until there is enough of it, until FLUSH_INTERVAL has passed, or until the connection ends.
+    """
+
+    def __init__(self, qlog: Qlog, original_cid: bytes, *, is_client: bool) -> None:
+        self._qlog = qlog
+        self._role = "client" if is_client else "server"
+        self._original_cid = original_cid.hex()
+        self._renderer = Renderer(is_client=is_client)
+        self._waiting: list[str] = []
+        self._size = 0
+        self._start: float | None = None
+        self._newest = 0.0  # milliseconds since the start
+        self._flushed_at = 0.0
+        self._written = False
+        self._over = False  # the file is complete, or could not be written
+        self._ending = False
+
+    def __call__(self, now: float, occurrence: object) -> None:
+        if self._over:
+            return
+        if self._start is None:
+            self._start = self._flushed_at = now
+            self._add(self._head())
+        event = self._renderer.render(occurrence)
+        if event is not None:
+            name, data = event
+            self._newest = max(self._newest, round((now - self._start) * 1000, 3))  # readers insist on the order
+            self._add({"time": self._newest, "name": name, "data": data})
+        self._ending = self._ending or isinstance(occurrence, Ended)
+        if self._ending or self._size >= FLUSH_SIZE or now - self._flushed_at >= FLUSH_INTERVAL:
+            self._flushed_at = now
+            self._flush()
+        if isinstance(occurrence, PhaseChanged) and occurrence.new is Phase.CLOSED:
+            self._over = True
+
+    def _head(self) -> dict[str, Any]:
+        common = {
+            "ODCID": self._original_cid,
+            "group_id": self._original_cid,
+            "protocol_type": ["QUIC"],
+            "time_format": "relative",
+            "reference_time": self._qlog.now(),
+        }
+        trace = {"vantage_point": {"name": "quicmini", "type": self._role}, "common_fields": common}
+        return {"qlog_version": "0.3", "qlog_format": "JSON-SEQ", "title": "quicmini", "trace": trace}
+
+    def _add(self, record: dict[str, Any]) -> None:
+        text = f"{_RECORD_SEPARATOR}{json.dumps(record, separators=(',', ':'))}\n"
+        self._waiting.append(text)
+        self._size += len(text)
+
+    def _flush(self) -> None:
+        text, self._waiting, self._size = "".join(self._waiting), [], 0
+        name = f"{self._original_cid}_{self._role}.sqlog"
+        self._over = not self._qlog.append(name, text, first=not self._written)
+        self._written = True

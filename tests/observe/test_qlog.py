@@ -1,0 +1,245 @@
+"""qlog files: what the drafts ask of them, what is in them, and what happens where they cannot be written."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quicmini.config import Config
+from quicmini.connection.connection import Connection
+from quicmini.connection.occurrences import ConnectionStarted, Ended, Phase, PhaseChanged
+from quicmini.errors import ConnectionClosedOK
+from quicmini.observe.qlog import FLUSH_INTERVAL, FLUSH_SIZE, Qlog
+from tests.certificates import CertificateFiles
+from tests.connection.pair import Pair
+from tests.connection.test_watched import scenario
+from tests.observe.qlog_schema import EVENTS, problems, read
+
+NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
+START = ConnectionStarted(("192.0.2.1", 443), None, b"\1" * 8, b"\2" * 8)
+CID = bytes(range(8))
+NAME = f"{CID.hex()}_client.sqlog"
+
+
+def recorded(files: CertificateFiles, directory: Path, **options: Any) -> Pair:
+    config = Config(observer=Qlog(directory, lambda: NOON))
+    return Pair(files, client_config=config, server_config=config, **options)
+
+
+def files_of(directory: Path) -> tuple[list[Any], list[Any]]:
+    """The records of the one client and of the one server."""
+    (client,), (server,) = directory.glob("*_client.sqlog"), directory.glob("*_server.sqlog")
+    assert client.name.removesuffix("_client.sqlog") == server.name.removesuffix("_server.sqlog")
+    return read(client), read(server)
+
+
+def data_of(records: list[Any], name: str) -> list[Any]:
+    return [record["data"] for record in records[1:] if record["name"] == name]
+
+
+@pytest.fixture
+def both(server_files: CertificateFiles, tmp_path: Path) -> tuple[Pair, list[Any], list[Any]]:
+    """A transfer with losses, a key update and a close, and what both sides have recorded of it."""
+    pair = recorded(server_files, tmp_path / "new" / "directory")
+    scenario(pair)
+    return (pair, *files_of(tmp_path / "new" / "directory"))
+
+
+def test_the_files_are_what_the_drafts_ask_for(both: tuple[Pair, list[Any], list[Any]]) -> None:
+    for records in both[1:]:
+        assert problems(records) == []
+
+
+def test_the_head_says_what_it_is_about(both: tuple[Pair, list[Any], list[Any]]) -> None:
+    for role, records in zip(("client", "server"), both[1:], strict=True):
+        trace = records[0]["trace"]
+        assert trace["vantage_point"]["type"] == role
+        assert trace["common_fields"]["reference_time"] == NOON.timestamp() * 1000
+        assert trace["common_fields"]["ODCID"] == both[1][0]["trace"]["common_fields"]["ODCID"]
+        assert records[1]["time"] == 0
+        assert records[1]["name"] == "connectivity:connection_started"
+
+
+def test_everything_that_happens_has_its_event(both: tuple[Pair, list[Any], list[Any]]) -> None:
+    names = {record["name"] for records in both[1:] for record in records[1:]}
+    # Without a NAT, a Retry, or an attacker, these cannot be there.
+    assert set(EVENTS) - names <= {
+        "connectivity:connection_id_updated",
+        "connectivity:tuple_assigned",
+        "transport:packet_dropped",
+        "transport:packet_buffered",
+    }
+
+
+def test_packets_and_losses_are_all_there(both: tuple[Pair, list[Any], list[Any]]) -> None:
+    pair, *sides = both
+    for connection, records in zip((pair.client, pair.server), sides, strict=True):
+        stats = connection.stats()
+        sent = data_of(records, "transport:packet_sent")
+        assert len(sent) == stats.packets_sent
+        assert sum(packet["raw"]["length"] for packet in sent) == stats.bytes_sent
+        assert len(data_of(records, "transport:packet_received")) == stats.packets_received
+        assert len(data_of(records, "recovery:packet_lost")) == stats.packets_lost
+    numbers = {packet["header"]["packet_number"] for packet in data_of(sides[0], "transport:packet_sent")}
+    lost = data_of(sides[0], "recovery:packet_lost")
+    assert {packet["header"]["packet_number"] for packet in lost} < numbers
+    assert {packet["trigger"] for packet in lost} >= {"reordering_threshold"}
+
+
+def test_what_one_side_receives_the_other_has_sent(both: tuple[Pair, list[Any], list[Any]]) -> None:
+    for sender, receiver in (both[1], both[2]), (both[2], both[1]):
+        sent = data_of(sender, "transport:packet_sent")
+        received = data_of(receiver, "transport:packet_received")
+        assert received
+        assert all(packet in sent for packet in received)
+        assert [data for data in data_of(sender, "transport:parameters_set") if data["owner"] == "local"] == [
+            data | {"owner": "local", "initiator": "local"}
+            for data in data_of(receiver, "transport:parameters_set")
+            if data["owner"] == "remote"
+        ]
+
+
+def test_streams_are_recorded_without_their_data(both: tuple[Pair, list[Any], list[Any]]) -> None:
+    frames = [
+        frame
+        for packet in data_of(both[2], "transport:packet_received")
+        for frame in packet["frames"]
+        if frame["frame_type"] == "stream"
+    ]
+    covered = set()
+    for frame in frames:
+        covered |= set(range(frame["offset"], frame["offset"] + frame["length"]))
+    assert covered == set(range(500_000))
+    assert all(frame["raw"]["length"] > frame["raw"]["payload_length"] == frame["length"] for frame in frames)
+
+
+def test_states_keys_and_the_end(both: tuple[Pair, list[Any], list[Any]]) -> None:
+    states = [data["new"] for data in data_of(both[1], "connectivity:connection_state_updated")]
+    assert states == ["handshake_started", "handshake_complete", "handshake_confirmed", "closing", "closed"]
+    for records, owner, trigger in (both[1], "local", "local_update"), (both[2], "remote", "remote_update"):
+        (closed,) = data_of(records, "connectivity:connection_closed")
+        assert closed == {
+            "owner": owner,
+            "initiator": owner,
+            "application_error": "unknown",
+            "application_code": 7,
+            "error_code": 7,
+            "reason": "enough",
+            "trigger": "application",
+        }
+        updated = data_of(records, "security:key_updated")
+        assert {data["key_type"] for data in updated} == {
+            f"{who}_{level}_secret" for who in ("client", "server") for level in ("initial", "handshake", "1rtt")
+        }
+        (update,) = (data for data in updated if data["trigger"] != "tls")
+        assert (update["key_phase"], update["trigger"]) == (1, trigger)
+        assert len(data_of(records, "security:key_discarded")) == 4
+
+
+def test_metrics_are_recorded_when_they_change(both: tuple[Pair, list[Any], list[Any]]) -> None:
+    first, *later = data_of(both[1], "recovery:metrics_updated")
+    assert first == {
+        "smoothed_rtt": 333,
+        "rtt_variance": 166.5,
+        "pto_count": 0,
+        "congestion_window": 12000,
+        "bytes_in_flight": 0,
+    }
+    known = dict(first)
+    for metrics in later:
+        assert metrics
+        assert all(known.get(name) != value for name, value in metrics.items())
+        known |= metrics
+    assert known.keys() == first.keys() | {"min_rtt", "latest_rtt", "ssthresh"}
+
+
+# The file
+
+
+def text_of(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def test_it_is_written_now_and_then(tmp_path: Path) -> None:
+    trace = Qlog(tmp_path)(CID, True)
+    trace(10.0, START)
+    trace(10.1, START)
+    assert not (tmp_path / NAME).exists()
+    trace(10.0 + FLUSH_INTERVAL, START)
+    assert [record["time"] for record in read(tmp_path / NAME)[1:]] == [0, 100, 250]
+    trace(10.3, START)
+    assert len(read(tmp_path / NAME)) == 4
+
+
+def test_it_is_written_when_there_is_much(tmp_path: Path) -> None:
+    trace = Qlog(tmp_path)(CID, True)
+    calls = 0
+    while not (tmp_path / NAME).exists():
+        trace(10.0, START)
+        calls += 1
+    assert FLUSH_SIZE <= (tmp_path / NAME).stat().st_size < FLUSH_SIZE + 1000
+    assert calls > 100
+
+
+def test_it_is_complete_at_the_end(tmp_path: Path) -> None:
+    trace = Qlog(tmp_path)(CID, True)
+    trace(10.0, START)
+    trace(10.0, Ended(ConnectionClosedOK()))
+    assert len(read(tmp_path / NAME)) == 3
+    trace(10.0, PhaseChanged(Phase.CLOSING, Phase.CLOSED))
+    trace(10.0, START)
+    assert [record["name"] for record in read(tmp_path / NAME)[1:]] == [
+        "connectivity:connection_started",
+        "connectivity:connection_closed",
+        "connectivity:connection_state_updated",
+    ]
+    assert problems(read(tmp_path / NAME)) == []
+
+
+def test_a_clock_that_goes_back_does_not_show(tmp_path: Path) -> None:
+    trace = Qlog(tmp_path)(CID, True)
+    for now in 10.0, 11.0, 10.5, 12.0:
+        trace(now, START)
+    assert [record["time"] for record in read(tmp_path / NAME)[1:]] == [0, 1000, 1000, 2000]
+
+
+def test_an_old_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text("of another connection")
+    trace = Qlog(tmp_path)(CID, True)
+    trace(10.0, START)
+    trace(11.0, START)
+    assert len(read(tmp_path / NAME)) == 3
+
+
+def test_a_directory_that_cannot_be_made_is_told_once(
+    server_files: CertificateFiles, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    with caplog.at_level(logging.WARNING):
+        pair = recorded(server_files, tmp_path / "file" / "qlog")
+        scenario(pair)
+    (record,) = caplog.records
+    assert "cannot write qlog" in record.getMessage()
+    assert pair.server.stats().bytes_received > 500_000
+
+
+def test_a_full_disk_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / NAME).symlink_to("/dev/full")
+    qlog = Qlog(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            trace = qlog(CID, True)
+            for now in range(5):
+                trace(now, START)
+    assert len(caplog.records) == 1
+
+
+def test_off_nothing_is_there(server_files: CertificateFiles) -> None:
+    assert Config().observer is None
+    pair = Pair(server_files)
+    pair.handshake()
+    assert type(pair.client) is type(pair.server) is Connection
