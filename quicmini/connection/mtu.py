@@ -83,8 +83,7 @@ class PathMtu:
     def start(self, now: float) -> None:
         """Search from here on: the handshake is confirmed, or it is time to try again."""
         if self._enabled:
-            self._failed = self._ceiling + 1
-            self._aim(now)
+            self.probe_at, self._probe_size = now, 0
 
     def on_new_path(self, path: Path, now: float) -> None:
         """Another path is in use; what it is known to carry is where the search begins anew (RFC 9000 §9.4, §14.3)."""
@@ -95,8 +94,9 @@ class PathMtu:
 
     def next_probe(self, now: float) -> int:
         """The size of the probe that is due; 0: there is nothing to try out."""
-        if not self._probe_size:  # the last search is long over
-            self.start(now)
+        if not self._probe_size:  # a search begins here: many connections are over before
+            self._failed = self._ceiling + 1
+            self._aim(now)
         return self._probe_size
 
     def begin_probe(self, now: float) -> Record:

@@ -6,6 +6,9 @@ the headers of the server's packets, and version_information, which the handshak
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from quicmini.config import KNOWN_VERSIONS
 from quicmini.connection.core import Core
 from quicmini.connection.crypto_stream import CryptoStream
 from quicmini.crypto.protection import Opener, Sealer, initial_protection
@@ -34,8 +37,12 @@ __all__ = [
 
 def version_information(core: Core) -> bytes:
     """The transport parameter for the present version (RFC 9368 §3)."""
-    information = VersionInformation(core.version, core.versions.available)
-    return encode_parameter(VERSION_INFORMATION, encode_version_information(information))
+    return _version_information(core.version, core.versions.available)
+
+
+@lru_cache(maxsize=len(KNOWN_VERSIONS))  # a program has one or two, and each connection needs it
+def _version_information(chosen: int, available: tuple[int, ...]) -> bytes:
+    return encode_parameter(VERSION_INFORMATION, encode_version_information(VersionInformation(chosen, available)))
 
 
 # Packets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container
 
 from quicmini.crypto.protection import Opener, Sealer
 
@@ -26,7 +26,9 @@ class Versions:
         self.reacted = False
         self.protections: dict[int, tuple[Sealer, Opener]] = {}
 
-    def preferred(self, offered: Iterable[int]) -> int | None:
+    def preferred(self, offered: Container[int]) -> int | None:
         """The best version that the other side has, too; None: there is none."""
-        offered = frozenset(offered)
-        return next((version for version in self.available if version in offered), None)
+        for version in self.available:
+            if version in offered:
+                return version
+        return None

@@ -32,14 +32,14 @@ class StreamTable:
         self._receiving: dict[int, RecvStream] = {}
         bidi, uni = (_CLIENT_BIDI, _CLIENT_UNI) if is_client else (_SERVER_BIDI, _SERVER_UNI)
         peer_bidi, peer_uni = bidi ^ 1, uni ^ 1
-        self._own = {False: LocalStreams(bidi), True: LocalStreams(uni)}  # by whether they are unidirectional
-        self._peers = {
-            False: PeerStreams(peer_bidi, local.initial_max_streams_bidi),
-            True: PeerStreams(peer_uni, local.initial_max_streams_uni),
-        }
-        self._by_type: dict[int, StreamCount] = {
-            streams.type: streams for streams in (*self._own.values(), *self._peers.values())
-        }
+        # By whether they are unidirectional: the second lowest bit of a type.
+        self._own = own = (LocalStreams(bidi), LocalStreams(uni))
+        self._peers = peers = (
+            PeerStreams(peer_bidi, local.initial_max_streams_bidi),
+            PeerStreams(peer_uni, local.initial_max_streams_uni),
+        )
+        clients, servers = (own, peers) if is_client else (peers, own)
+        self._by_type: tuple[StreamCount, ...] = (clients[0], servers[0], clients[1], servers[1])
         # The flow control limits that new streams start with, for each type that has a receiving or sending part;
         # "local" and "remote" are seen from the sender of the parameter (RFC 9000 §18.2).
         self._windows = {

@@ -127,13 +127,8 @@ def parse_extensions(data: bytes, place: Place) -> dict[int, bytes]:
 
 def encode_extensions(extensions: Extensions) -> bytes:
     """An extension block with its length before it."""
-    return encode_vector(
-        2,
-        b"".join(
-            extension_type.to_bytes(2) + len(content).to_bytes(2) + content
-            for extension_type, content in extensions.items()
-        ),
-    )
+    header = _HEADER.pack
+    return encode_vector(2, b"".join([header(code, len(content)) + content for code, content in extensions.items()]))
 
 
 def reject_unsolicited(extensions: Extensions, offered: Collection[int]) -> None:

@@ -262,7 +262,8 @@ def parse_streams_blocked(payload: bytes, pos: int, frame_type: int) -> tuple[St
 
 @_parser
 def parse_new_connection_id(payload: bytes, pos: int, frame_type: int) -> tuple[NewConnectionId, int]:
-    (sequence_number, retire_prior_to), pos = _read_varints(payload, pos, 2)
+    sequence_number, pos = decode_varint(payload, pos)
+    retire_prior_to, pos = decode_varint(payload, pos)
     if retire_prior_to > sequence_number:  # this and the length: §19.15
         raise DecodeError("Retire Prior To is above the sequence number")
     length, pos = _read_bytes(payload, pos, 1)

@@ -280,8 +280,8 @@ class NewConnectionId(NamedTuple):
     stateless_reset_token: bytes
 
     def encode(self) -> bytes:
-        numbers = _encode(FrameType.NEW_CONNECTION_ID, self.sequence_number, self.retire_prior_to)
-        return numbers + bytes((len(self.connection_id),)) + self.connection_id + self.stateless_reset_token
+        number, retire_prior_to, cid, token = self
+        return b"\x18%b%b%c%b%b" % (encode_varint(number), encode_varint(retire_prior_to), len(cid), cid, token)
 
 
 class RetireConnectionId(NamedTuple):

@@ -243,34 +243,29 @@ def parse_transport_parameters(data: bytes, *, from_client: bool) -> TransportPa
     seen: set[int] = set()
     pos, end = 0, len(data)
     while pos < end:
-        identifier, value, pos = _read_parameter(data, pos)
+        try:
+            identifier, pos = decode_varint(data, pos)
+            length, start = decode_varint(data, pos)
+        except DecodeError:
+            raise _invalid("a transport parameter is truncated") from None
+        pos = start + length
+        if pos > end:
+            raise _invalid(f"transport parameter {identifier:#x} is truncated")
         if identifier in seen:
             raise _invalid(f"transport parameter {identifier:#x} appears twice")
         seen.add(identifier)
-        parameter = _PARAMETERS.get(identifier)
-        if parameter is None:
+        if identifier not in _PARAMETERS:
             continue
-        if from_client and parameter.server_only:
-            raise _invalid(f"a client must not send {parameter.field}")
+        field, _, decode, server_only = _PARAMETERS[identifier]
+        if from_client and server_only:
+            raise _invalid(f"a client must not send {field}")
         try:
-            values[parameter.field] = parameter.decode(value)
+            values[field] = decode(data[start:pos])
         except DecodeError as error:
-            raise _invalid(f"{parameter.field}: {error}") from None
+            raise _invalid(f"{field}: {error}") from None
     parameters = TransportParameters(**values)
     _check_together(parameters, from_client)
     return parameters
-
-
-def _read_parameter(data: bytes, pos: int) -> tuple[int, bytes, int]:
-    try:
-        identifier, pos = decode_varint(data, pos)
-        length, pos = decode_varint(data, pos)
-    except DecodeError:
-        raise _invalid("a transport parameter is truncated") from None
-    end = pos + length
-    if end > len(data):
-        raise _invalid(f"transport parameter {identifier:#x} is truncated")
-    return identifier, data[pos:end], end
 
 
 def _check_together(parameters: TransportParameters, from_client: bool) -> None:

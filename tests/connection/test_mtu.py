@@ -286,6 +286,7 @@ def test_another_path_is_searched_anew() -> None:
 def test_what_became_of_the_probes_of_another_path_says_nothing() -> None:
     path = Search(BASE_SIZE)
     path.mtu.start(path.now)
+    path.mtu.next_probe(path.now)
     acked, *lost = [path.mtu.begin_probe(path.now) for _ in range(1 + MAX_PROBES)]
     path.mtu.on_new_path(some_path(), path.now)
     path.mtu.on_acked(acked)
