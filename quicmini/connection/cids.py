@@ -38,8 +38,9 @@ MAX_ISSUED_CIDS = 4
 # How many IDs of the peer are kept; announced as active_connection_id_limit (RFC 9000 §5.1.1).
 ACTIVE_CONNECTION_ID_LIMIT = 4
 
-# RETIRE_CONNECTION_ID frames that may wait for acknowledgment (RFC 9000 §5.1.2: at least twice the active limit).
-MAX_PENDING_RETIREMENTS = 4 * ACTIVE_CONNECTION_ID_LIMIT
+# RETIRE_CONNECTION_ID frames that may wait for acknowledgment (RFC 9000 §5.1.2: at least twice the active limit). On a
+# network that loses a third of everything a peer can get them, and renew its IDs, many times before one is confirmed.
+MAX_PENDING_RETIREMENTS = 32 * ACTIVE_CONNECTION_ID_LIMIT
 
 # Numbers of IDs that paths gave up, kept so that a late copy of their frame does not bring them back (RFC 9000 §19.15).
 MAX_GIVEN_UP = 64

@@ -223,7 +223,7 @@ class Connection:
         if recovery.pto_count:
             core.ecn.on_timer()
             core.mtu.on_timeouts(recovery.pto_count, now)
-            self._migration.on_timeouts(recovery.pto_count)
+            self._migration.on_timeouts(recovery.pto_count, now)
         self._prepare_probes()
 
     def _prepare_probes(self) -> None:

@@ -18,7 +18,14 @@ from quicmini.errors import MigrationError, TransportError, TransportErrorCode
 from quicmini.recovery.rtt import RttEstimator
 from quicmini.wire.frames import PathChallenge, PathResponse, Ping
 
-__all__ = ["MAX_PATHS", "MAX_REMEMBERED_CHALLENGES", "Migration", "PathPacket"]
+__all__ = [
+    "LOST_TIMEOUTS",
+    "MAX_PATHS",
+    "MAX_REMEMBERED_CHALLENGES",
+    "RENEWAL_PAUSE",
+    "Migration",
+    "PathPacket",
+]
 
 # Paths that are known at the same time: the one in use, the one to go back to, and two that are probed. RFC 9000 §5.1.1
 # lets an endpoint limit the paths; each needs a connection ID of its own.
@@ -44,6 +51,10 @@ MOVING_TIME = 10
 
 # Probe timeouts in a row after which a client suspects that the server lacks the connection ID to follow it.
 LOST_TIMEOUTS = 2
+
+# Probe timeouts between two times that a client gives out other IDs unasked: a server may take it for an attack if more
+# of them are to be retired than it has heard to have arrived (RFC 9000 §5.1.2), and its RETIREs are lost like all else.
+RENEWAL_PAUSE = 10
 
 # Bytes of a datagram with a PATH_CHALLENGE or PATH_RESPONSE, if §8.1 permits it (RFC 9000 §8.2.1, §8.2.2).
 PROBE_SIZE = 1200
@@ -81,6 +92,7 @@ class Migration:
         "_first_remote",
         "_handshake",
         "_known",
+        "_renew_from",
         "_target",
         "arrival",
         "deadline",
@@ -96,6 +108,7 @@ class Migration:
         self._doubtful: Path | None = None  # a server's: the last one on which nobody has answered
         self._target: Path | None = None  # a client's: where it will move if it can
         self._first_remote = core.path.remote
+        self._renew_from = 0.0  # when a client may give out other IDs once more
         self.arrival = core.path
         self.pending = False
         self.deadline: float | None = None
@@ -233,12 +246,14 @@ class Migration:
                     self._drop(path)
         self._plan()
 
-    def on_timeouts(self, count: int) -> None:
+    def on_timeouts(self, count: int, now: float) -> None:
         """So many probe timeouts in a row. A server that has used up the client's IDs for addresses where it did not
         find it cannot follow (RFC 9000 §9.5), nor say that it needs others: it gets them unasked.
         """
-        if self._core.is_client and self._handshake.confirmed and count >= LOST_TIMEOUTS:
-            self._core.local_cids.rotate()
+        core = self._core
+        if core.is_client and self._handshake.confirmed and count >= LOST_TIMEOUTS and now >= self._renew_from:
+            self._renew_from = now + RENEWAL_PAUSE * core.recovery.pto_base()
+            core.local_cids.rotate()
 
     def _plan(self) -> None:
         deadlines = [path.validation.deadline for path in self._known if path.validation is not None]

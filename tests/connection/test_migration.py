@@ -10,7 +10,7 @@ from quicmini.config import Config
 from quicmini.connection.connection import Connection
 from quicmini.connection.ecn import EcnState
 from quicmini.connection.events import PathChanged, PathClosed, PathFailed
-from quicmini.connection.migration import MAX_PATHS, MAX_REMEMBERED_CHALLENGES, Migration
+from quicmini.connection.migration import LOST_TIMEOUTS, MAX_PATHS, MAX_REMEMBERED_CHALLENGES, RENEWAL_PAUSE, Migration
 from quicmini.connection.paths import MAX_QUEUED_PATH_RESPONSES
 from quicmini.connection.state import Address
 from quicmini.errors import MigrationError, TransportError, TransportErrorCode
@@ -531,3 +531,16 @@ def test_both_sides_renew_their_ids(pair: Roaming) -> None:
     transfer(pair, pair.server, pair.client, 10_000)
     assert not before & {*pair.client.connection_ids, *pair.server.connection_ids[:-1]}
     assert len(pair.client_endpoint._connections) == 4
+
+
+def test_a_client_at_a_loss_gives_out_other_ids_now_and_then(pair: Roaming) -> None:
+    """RFC 9000 §5.1.2: not whenever a probe timeout passes, or the server would have too many to retire."""
+    migration, own = pair.client._migration, core_of(pair.client).local_cids
+    pause = RENEWAL_PAUSE * core_of(pair.client).recovery.pto_base()
+    for now, renewed in ((pair.now, True), (pair.now + 0.9 * pause, False), (pair.now + pause, True)):
+        before = own.active
+        migration.on_timeouts(LOST_TIMEOUTS - 1, now)
+        assert own.active == before
+        migration.on_timeouts(LOST_TIMEOUTS, now)
+        assert (own.active != before) == renewed
+        pair.run(seconds=0.1)  # the server retires the old ones
