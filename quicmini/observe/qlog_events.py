@@ -111,11 +111,11 @@ class Renderer:
 
     def _packet_sent(self, packet: told.PacketSent) -> Event:
         frames = frames_of(packet.payload, self._exponents[True])
-        data = {"header": _header(packet.header), "raw": _raw(packet.size, packet.payload), "frames": frames}
+        data = {"header": _header(packet.header), "raw": {"length": packet.size}, "frames": frames}
         return "transport:packet_sent", data
 
     def _packet_received(self, packet: told.PacketReceived) -> Event:
-        data: Fields = {"header": _header(packet.header), "raw": _raw(packet.size, packet.payload)}
+        data: Fields = {"header": _header(packet.header), "raw": {"length": packet.size}}
         if packet.versions:
             data["supported_versions"] = [_version(version) for version in packet.versions]
         elif packet.header.packet_type is PacketType.RETRY:
@@ -238,10 +238,6 @@ def _header(header: PacketHeader) -> Fields:
     if header.token:
         fields["token"] = token_fields(header.token)
     return fields
-
-
-def _raw(size: int, payload: bytes) -> Fields:
-    return {"length": size, "payload_length": len(payload)}
 
 
 def _version(version: int) -> str:
