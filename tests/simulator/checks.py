@@ -108,6 +108,9 @@ class FlightWatch:
 
     def before_sending(self) -> None:
         self._before = self._connection.bytes_in_flight
+        # Probes of an earlier timeout, which could not go then: the address had not sent enough (RFC 9000 §8.1).
+        waiting = sum(self._connection._core.recovery.probes_wanted)
+        self._probes = max(self._probes, waiting * self._connection._core.path.max_datagram_size)
         self._path_probes = MAX_PATHS * PROBE_SIZE if self._connection._migration.pending else 0
 
     def after_sending(self) -> None:
