@@ -136,10 +136,11 @@ class Migration:
     def on_unvalidated(self, now: float) -> None:
         """Datagrams have come on the path in use, to which not everything may be sent yet (RFC 9000 §8.1)."""
         self._core.recovery.at_amplification_limit = False
-        self.pending = self.pending or self._core.path.waits
-        if self._handshake.confirmed and self._core.path.validation is None:
-            self._validate(self._core.path, now)  # the last attempt has failed, and there was no going back
-            self._plan()
+        if self._handshake.confirmed:
+            self.pending = True  # until then there is nothing but the handshake
+            if self._core.path.validation is None:
+                self._validate(self._core.path, now)  # the last attempt has failed, and there was no going back
+                self._plan()
 
     def on_packet(self, path: Path, size: int, *, moves: bool, now: float) -> None:
         """A packet has been opened in a datagram that did not come on the path in use, or on one not yet `followed`.
