@@ -249,12 +249,19 @@ class Migration:
 
     def on_timeouts(self, count: int, now: float) -> None:
         """So many probe timeouts in a row. A server that has used up the client's IDs for addresses where it did not
-        find it cannot follow (RFC 9000 §9.5), nor say that it needs others: it gets them unasked.
+        find it cannot follow (RFC 9000 §9.5), nor say that it needs others: it gets them unasked. And a client that
+        nobody hears may be where the server looked for it in vain, and was unlucky.
         """
-        core = self._core
-        if core.is_client and self._handshake.confirmed and count >= LOST_TIMEOUTS and now >= self._renew_from:
+        core, doubtful = self._core, self._doubtful
+        if count < LOST_TIMEOUTS or not self._handshake.confirmed:
+            return
+        if core.is_client and now >= self._renew_from:
             self._renew_from = now + RENEWAL_PAUSE * core.recovery.pto_base()
             core.local_cids.rotate()
+        elif doubtful is not None and doubtful.validation is None:
+            doubtful.wanted = True
+            self._validate(doubtful, now)
+            self._plan()
 
     def _plan(self) -> None:
         deadlines = [path.validation.deadline for path in self._known if path.validation is not None]

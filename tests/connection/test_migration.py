@@ -239,6 +239,19 @@ def test_what_does_not_authenticate_makes_no_path(pair: Roaming, datagram: bytes
     assert pair.server.stats().packets_dropped
 
 
+def test_a_client_that_is_heard_nowhere_is_looked_for_where_it_did_not_answer(pair: Roaming) -> None:
+    """It only listens, at an address that the server has left again because all its probes were lost."""
+    pair.lost = lambda destination: destination == ELSEWHERE
+    pair.arrive(forge(pair.client, Ping().encode() + bytes(1100)), ELSEWHERE)
+    pair.run(seconds=20.0)
+    assert pair.server.remote_address == CLIENT
+    pair.lost = lambda destination: False
+    pair.sockets[None] = ELSEWHERE
+    transfer(pair, pair.server, pair.client, 10_000, seconds=5.0)
+    assert pair.server.remote_address == ELSEWHERE
+    assert pair.server.stats().largest_amplification <= 3
+
+
 def test_the_last_address_that_has_not_answered_can_be_tried_again(pair: Roaming) -> None:
     """With the same connection ID: another one could not be asked for where the client is no longer."""
     pair.arrive(forge(pair.client, Ping().encode() + bytes(1100)), ELSEWHERE)

@@ -111,4 +111,22 @@ FOUND = (
     # A client at a loss gave out other IDs so often that the server had too many to retire.
     Scenario(5638, loss=0.3, burst=3, delay=0.015, size=50_000, streams=1),
     Scenario(5677, corrupt=0.3, burst=3, delay=0.015, size=50_000, streams=1),
+    # The server had given up the client's new address for want of an answer, and the client waited there for ever.
+    Scenario(
+        20835,
+        loss=0.187,
+        delay=0.0014,
+        bandwidth=1e6,
+        ecn="dropped",
+        blackhole_from=0.712,
+        migrations=3,
+        key_updates=10,
+        every=0.142,
+        early=True,
+        size=30_000,
+        lazy=True,
+        server_versions="1",
+        window=2000,
+        max_streams=1,
+    ),
 )
