@@ -339,18 +339,19 @@ class Loop:
 
     def _block(self, seconds: float) -> list[int]:
         fds = (*self._fds, *self._others) if self._others else self._fds
-        full = self._full_socket() if self._backlog else -1
+        # Looked at once: another thread may begin a backlog any moment, and rings then.
+        full = [self._full_socket()] if self._backlog else []
         if seconds < _SHORT_SLEEP and max(fds) < _FD_SETSIZE:
             # poll rounds up to milliseconds, in which a paced sender could have sent megabytes.
-            readable, writable, _ = select.select(fds, [full] if self._backlog else [], [], seconds)
+            readable, writable, _ = select.select(fds, full, [], seconds)
             return readable + writable
-        if self._backlog:
-            self._poll.modify(full, select.POLLIN | select.POLLOUT)
+        for fd in full:
+            self._poll.modify(fd, select.POLLIN | select.POLLOUT)
         try:
             return [fd for fd, _ in self._poll.poll(seconds * 1000)]
         finally:
-            if full >= 0:
-                self._poll.modify(full, select.POLLIN)
+            for fd in full:
+                self._poll.modify(fd, select.POLLIN)
 
     def _full_socket(self) -> int:
         """The file descriptor that the backlog waits for."""

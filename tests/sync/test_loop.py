@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import threading
+from collections import deque
 from collections.abc import Iterator
 from time import monotonic
 from typing import Any, cast
@@ -242,6 +243,21 @@ def test_what_a_full_socket_refuses_is_sent_later_and_in_order(rig: Rig, monkeyp
     until(lambda: driver.unblocked)
     assert [rig.peer.recv(10) for _ in range(5)] == [b"0", b"1", b"2", b"3", b"4"]
     assert rig.loop.has_room(driver)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 2 * module._SHORT_SLEEP])
+def test_a_backlog_may_begin_while_the_thread_goes_to_sleep(idle: Rig, seconds: float) -> None:
+    """It rings then; this sleep goes on as it began."""
+
+    class Beginning(deque[Transmit]):
+        looks = 0
+
+        def __bool__(self) -> bool:
+            self.looks += 1
+            return self.looks > 1
+
+    idle.loop._backlog = Beginning([Transmit(b"a", 1, idle.peer.getsockname())])
+    assert idle.loop._block(seconds) == []
 
 
 def test_it_ends_with_its_last_connection(rig: Rig) -> None:
