@@ -28,10 +28,9 @@ class Reader:
         """The next `length` bytes."""
         start = self._pos
         end = self._pos = start + length
-        taken = self._data[start:end]
-        if len(taken) != length:
+        if end > len(self._data):
             raise crypto_error(Alert.DECODE_ERROR, f"{self._what} is truncated")
-        return taken
+        return self._data[start:end]
 
     def number(self, size: int) -> int:
         """An unsigned number of `size` bytes (RFC 9846 §3.3)."""

@@ -34,6 +34,8 @@ def test_what_is_encoded_is_read_again() -> None:
         (b"", lambda reader: reader.number(1)),
         (b"\1", lambda reader: reader.number(2)),
         (b"\3ab", lambda reader: reader.vector(1)),
+        (b"", lambda reader: reader.vector(1)),
+        (b"\0", lambda reader: reader.vector(2)),
         (b"\0", lambda reader: reader.vector(1, minimum=1)),
         (b"\0\0", lambda reader: reader.u16_list(2)),
         (b"\0\3abc", lambda reader: reader.u16_list(2)),
