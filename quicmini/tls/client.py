@@ -98,7 +98,7 @@ class TlsClient(Handshake):
         self._offer_early_data = early_data
         self._resumed = False
         self._early_data_accepted = False
-        self._certificate_request: CertificateRequest | None = None
+        self._accepted_schemes: tuple[int, ...] | None = None  # for signatures, of a server that asks who this is
         self._identity = b""
         self._alpn_protocol: str
         self._server_parameters: bytes
@@ -284,9 +284,8 @@ class TlsClient(Handshake):
         schemes = request.extensions.get(ExtensionType.SIGNATURE_ALGORITHMS)
         if schemes is None:
             raise crypto_error(Alert.MISSING_EXTENSION, "CertificateRequest without signature_algorithms")
-        parse_u16_list(schemes, "signature_algorithms")
+        self._accepted_schemes = parse_u16_list(schemes, "signature_algorithms")
         self._established.update(message)
-        self._certificate_request = request
         self._state = State.WAIT_CERT
 
     def _on_certificate(self, message: bytes) -> None:
@@ -320,7 +319,7 @@ class TlsClient(Handshake):
         schedule.update(message)
         secrets = schedule.application_traffic_secrets()
         self._read_from(EncryptionLevel.ONE_RTT)
-        flight = b"" if self._certificate_request is None else self._authenticate(self._certificate_request)
+        flight = b"" if self._accepted_schemes is None else self._authenticate(self._accepted_schemes)
         finished = Finished(schedule.verify_data(self._handshake_secrets.client)).encode()
         schedule.update(finished)
         self._send(EncryptionLevel.HANDSHAKE, flight + finished)
@@ -338,10 +337,9 @@ class TlsClient(Handshake):
         )
         self._state = State.CONNECTED
 
-    def _authenticate(self, request: CertificateRequest) -> bytes:
+    def _authenticate(self, accepted: tuple[int, ...]) -> bytes:
         """The client's Certificate, and CertificateVerify if it has one that the server can use (RFC 9846 §4.5.1)."""
         schedule, credential = self._established, self._context.credential
-        accepted = parse_u16_list(request.extensions[ExtensionType.SIGNATURE_ALGORITHMS], "signature_algorithms")
         schemes = [] if credential is None else [scheme for scheme in credential.schemes if scheme in accepted]
         if credential is None or not schemes:  # to say that there is none to show is not optional
             self._identity = identity_of(None)
