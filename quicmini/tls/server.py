@@ -215,10 +215,9 @@ class TlsServer(Handshake):
         self._state = State.WAIT_CERT if asks else State.WAIT_FINISHED
         if self._early_data_accepted or asks:
             # They depend on the transcript up to here. Early data is acknowledged in 1-RTT packets.
-            self._application_secrets = schedule.application_traffic_secrets()
-        if self._early_data_accepted and self._application_secrets is not None:
-            send_secret = self._application_secrets.server
-            self._events.append(KeysReady(EncryptionLevel.ONE_RTT, suite, send_secret=send_secret))
+            secrets = self._application_secrets = schedule.application_traffic_secrets()
+            if self._early_data_accepted:
+                self._events.append(KeysReady(EncryptionLevel.ONE_RTT, suite, send_secret=secrets.server))
 
     def _decide_early_data(self, offered: OfferedPsks | None) -> None:
         """Say whether 0-RTT packets will be read (RFC 9846 §4.3.10, RFC 9001 §4.6.2)."""
