@@ -7,17 +7,7 @@ both. RFC 9000 §11 lets PROTOCOL_VIOLATION stand for a more specific code; here
 
 from __future__ import annotations
 
-import pytest
-
-from tests.certificates import CertificateFiles
-from tests.connection.duel import Duel
 from tests.connection.receiver_checks import early, frames, parameters, paths, tls
 
 for _module in (frames, paths, parameters, early, tls):
     globals().update({name: item for name, item in vars(_module).items() if not name.startswith("_")})
-
-
-@pytest.fixture(params=[True, False], ids=["server", "client"])
-def duel(request: pytest.FixtureRequest, server_files: CertificateFiles) -> Duel:
-    """The handshake is over; the victim is a server, then a client."""
-    return Duel(server_files, victim_is_server=request.param)

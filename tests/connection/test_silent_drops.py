@@ -36,12 +36,6 @@ STRANGER: Address = ("198.51.100.7", 4242)
 OTHER_VERSION = 0x1A2A3A4A
 
 
-@pytest.fixture(params=[True, False], ids=["server", "client"])
-def duel(request: pytest.FixtureRequest, server_files: CertificateFiles) -> Duel:
-    """The handshake is over; the victim is a server, then a client."""
-    return Duel(server_files, victim_is_server=request.param)
-
-
 def with_version(packet: bytes, version: int) -> bytes:
     return packet[:1] + version.to_bytes(4) + packet[5:]
 
