@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from quicmini.config import Config
 from quicmini.connection.connection import Connection
+from quicmini.connection.events import PathChanged, PathClosed, PathFailed
+from quicmini.connection.migration import Migration
 from quicmini.connection.state import Address, Transmit
+from quicmini.wire.frames import PathResponse, Ping
 from tests.certificates import CertificateFiles
-from tests.connection.pair import CLIENT, SERVER, Pair, split
+from tests.connection.attacker import core_of, forge
+from tests.connection.pair import CLIENT, SERVER, Pair, events, split
 
-__all__ = ["ELSEWHERE", "PREFERRED", "REBOUND", "Roaming", "transfer"]
+__all__ = [
+    "ELSEWHERE",
+    "PREFERRED",
+    "REBOUND",
+    "Roaming",
+    "connected",
+    "on_a_narrow_path",
+    "path_events",
+    "paths_of",
+    "transfer",
+]
 
 REBOUND: Address = ("192.0.2.1", 50001)  # another port of the client's NAT
 ELSEWHERE: Address = ("203.0.113.9", 60000)  # another network
@@ -61,6 +76,37 @@ class Roaming(Pair):
     def _count(self, transmit: Transmit) -> None:
         sent = self.to_client_at.get(transmit.destination, 0)
         self.to_client_at[transmit.destination] = sent + len(transmit.payload)
+
+
+def connected(files: CertificateFiles, **options: Any) -> Roaming:
+    """A pair whose handshake is confirmed."""
+    pair = Roaming(files, **options)
+    pair.handshake()
+    return pair
+
+
+def on_a_narrow_path(files: CertificateFiles) -> Roaming:
+    """The client has moved to where datagrams of 1200 bytes are lost, and only those; the address has proved right."""
+    patient = Config(idle_timeout=0)
+    pair = connected(files, client_config=patient, server_config=patient)
+    pair.sockets[None] = ELSEWHERE
+    pair.drop = lambda to_server, datagram: len(datagram) >= 1200
+    pair.arrive(forge(pair.client, Ping().encode() + bytes(40)), ELSEWHERE)
+    pair.server.datagrams_to_send(pair.now)
+    path = core_of(pair.server).path
+    (challenge,) = (known for known in paths_of(pair.server)._challenges if known.path is path)
+    assert not challenge.full_size
+    pair.arrive(forge(pair.client, PathResponse(challenge.data).encode()), ELSEWHERE)
+    assert path.validated
+    return pair
+
+
+def paths_of(connection: Connection) -> Migration:
+    return connection._migration
+
+
+def path_events(connection: Connection) -> list[Any]:
+    return [event for event in events(connection) if isinstance(event, PathChanged | PathFailed | PathClosed)]
 
 
 def transfer(pair: Roaming, sender: Connection, receiver: Connection, size: int, *, seconds: float = 0.0) -> None:

@@ -21,8 +21,8 @@ from quicmini.wire.packet import PacketType
 from quicmini.wire.varint import MAX_VARINT
 from tests.certificates import CertificateFiles
 from tests.connection.duel import Duel
+from tests.connection.early import Early, forge_early
 from tests.connection.pair import CLIENT, Pair
-from tests.connection.test_early_data import Early, forge_early
 
 INITIAL, HANDSHAKE, APPLICATION = PacketNumberSpace
 

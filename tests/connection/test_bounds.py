@@ -46,12 +46,12 @@ BOUNDS = [
     Bound(
         "paths",
         "quicmini.connection.migration.MAX_PATHS",
-        "tests.connection.test_migration.test_addresses_without_end_make_few_paths",
+        "tests.connection.test_rebinding.test_addresses_without_end_make_few_paths",
     ),
     Bound(
         "challenges whose answers are known",
         "quicmini.connection.migration.MAX_REMEMBERED_CHALLENGES",
-        "tests.connection.test_migration.test_challenges_are_forgotten_in_the_end",
+        "tests.connection.test_rebinding.test_challenges_are_forgotten_in_the_end",
     ),
     Bound(
         "RETIRE_CONNECTION_ID frames that wait",
@@ -131,7 +131,7 @@ BOUNDS = [
     Bound(
         "what a stream holds for a peer that acknowledges nothing, whatever the others hold",
         "quicmini.streams.context.MIN_STREAM_BUFFER",
-        "tests.streams.test_send.test_all_streams_share_a_buffer",
+        "tests.streams.test_send_limits.test_all_streams_share_a_buffer",
     ),
     Bound(
         "ranges of packet numbers",

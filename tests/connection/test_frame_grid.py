@@ -34,7 +34,7 @@ from quicmini.wire.frames import (
 )
 from tests.certificates import CertificateFiles
 from tests.connection.duel import Duel
-from tests.connection.test_early_data import Early, forge_early
+from tests.connection.early import Early, forge_early
 
 INITIAL, HANDSHAKE, APPLICATION = PacketNumberSpace
 

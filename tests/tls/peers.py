@@ -15,7 +15,7 @@ from quicmini.tls.certificates import Credential, TrustStore
 from quicmini.tls.client import TlsClient
 from quicmini.tls.codes import TLS_1_3, ExtensionType
 from quicmini.tls.context import ClientContext, ServerContext
-from quicmini.tls.events import CryptoData, SessionTicket, TlsEvent
+from quicmini.tls.events import CryptoData, HandshakeComplete, KeysReady, SessionTicket, TlsEvent
 from quicmini.tls.extensions import encode_protocols, encode_share, parse_client_shares
 from quicmini.tls.groups import GROUPS
 from quicmini.tls.key_schedule import SERVER_CONTEXT, KeySchedule, TrafficSecrets, certificate_verify_content
@@ -124,6 +124,29 @@ def shake_hands(client: TlsClient, server: TlsServer, piece: int = 1 << 20) -> t
                     for start in range(0, len(event.data), piece):
                         receiver.receive(event.level, event.data[start : start + piece])
     return seen[client], seen[server]
+
+
+def keys(events: list[TlsEvent]) -> dict[EncryptionLevel, tuple[bytes | None, bytes | None]]:
+    """The secrets to send and to receive with, by level."""
+    found: dict[EncryptionLevel, tuple[bytes | None, bytes | None]] = {}
+    for event in events:
+        if isinstance(event, KeysReady):
+            send, receive = found.get(event.level, (None, None))
+            found[event.level] = (event.send_secret or send, event.receive_secret or receive)
+    return found
+
+
+def completion(events: list[TlsEvent]) -> HandshakeComplete:
+    (complete,) = (event for event in events if isinstance(event, HandshakeComplete))
+    return complete
+
+
+def assert_agreed(client_events: list[TlsEvent], server_events: list[TlsEvent]) -> None:
+    """Both sides have the same secrets, mirrored, and both levels of them."""
+    client_keys, server_keys = keys(client_events), keys(server_events)
+    assert {level: (receive, send) for level, (send, receive) in server_keys.items()} == client_keys
+    assert set(client_keys) == {HANDSHAKE, ONE_RTT}
+    assert None not in {secret for pair in client_keys.values() for secret in pair}
 
 
 def split_messages(data: bytes) -> list[bytes]:

@@ -29,7 +29,9 @@ from tests.tls.peers import (
     ONE_RTT,
     ScriptedServer,
     alert_of,
+    assert_agreed,
     client_context,
+    completion,
     crypto_data,
     first_session,
     make_client,
@@ -42,7 +44,6 @@ from tests.tls.peers import (
     started,
     ticket_context,
 )
-from tests.tls.test_handshake import assert_agreed, completion
 
 AUTHORITY = make("clients' authority", ca=True)
 TRUST = TrustStore([AUTHORITY.certificate])

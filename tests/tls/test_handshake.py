@@ -10,7 +10,7 @@ from quicmini.crypto.keys import CIPHER_SUITES, EncryptionLevel
 from quicmini.errors import TransportErrorCode
 from quicmini.tls.client import TlsClient
 from quicmini.tls.codes import Alert, NamedGroup
-from quicmini.tls.events import HandshakeComplete, KeysReady, PeerTransportParameters, TlsEvent
+from quicmini.tls.events import HandshakeComplete, PeerTransportParameters
 from quicmini.tls.groups import GROUPS, OPTIONAL_GROUPS
 from quicmini.tls.handshake import MAX_MESSAGE_SIZE
 from quicmini.tls.server import TlsServer
@@ -22,7 +22,9 @@ from tests.tls.peers import (
     ONE_RTT,
     SERVER_PARAMETERS,
     alert_of,
+    assert_agreed,
     client_context,
+    completion,
     counting_random,
     credential,
     crypto_data,
@@ -37,29 +39,6 @@ from tests.tls.peers import (
 )
 
 CURVES = tuple(group for group in GROUPS if group not in OPTIONAL_GROUPS)
-
-
-def keys(events: list[TlsEvent]) -> dict[EncryptionLevel, tuple[bytes | None, bytes | None]]:
-    """The secrets to send and to receive with, by level."""
-    found: dict[EncryptionLevel, tuple[bytes | None, bytes | None]] = {}
-    for event in events:
-        if isinstance(event, KeysReady):
-            send, receive = found.get(event.level, (None, None))
-            found[event.level] = (event.send_secret or send, event.receive_secret or receive)
-    return found
-
-
-def completion(events: list[TlsEvent]) -> HandshakeComplete:
-    (complete,) = (event for event in events if isinstance(event, HandshakeComplete))
-    return complete
-
-
-def assert_agreed(client_events: list[TlsEvent], server_events: list[TlsEvent]) -> None:
-    """Both sides have the same secrets, mirrored, and both levels of them."""
-    client_keys, server_keys = keys(client_events), keys(server_events)
-    assert {level: (receive, send) for level, (send, receive) in server_keys.items()} == client_keys
-    assert set(client_keys) == {HANDSHAKE, ONE_RTT}
-    assert None not in {secret for pair in client_keys.values() for secret in pair}
 
 
 @pytest.mark.parametrize("suite", CIPHER_SUITES)

@@ -10,8 +10,8 @@ from quicmini.errors import TransportErrorCode
 from quicmini.wire.frames import Ack, Crypto, Frame, HandshakeDone, NewToken, PathResponse, RetireConnectionId, Stream
 from tests.certificates import CertificateFiles
 from tests.connection.attacker import forge
+from tests.connection.early import Early, forge_early
 from tests.connection.pair import Pair
-from tests.connection.test_early_data import Early, forge_early
 
 Code = TransportErrorCode
 

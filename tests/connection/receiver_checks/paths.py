@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from quicmini.config import Config
 from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, MAX_PENDING_RETIREMENTS, LocalCids
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.wire.frames import (
     Frame,
     NewConnectionId,
     PathResponse,
-    Ping,
     RetireConnectionId,
 )
 from quicmini.wire.varint import MAX_VARINT
 from tests.certificates import CertificateFiles
-from tests.connection.attacker import core_of, forge
+from tests.connection.attacker import core_of
 from tests.connection.duel import Duel
-from tests.connection.roaming import ELSEWHERE, Roaming
+from tests.connection.roaming import on_a_narrow_path
 
 Code = TransportErrorCode
 
@@ -46,16 +44,7 @@ def test_e10_too_many_connection_ids_to_retire(duel: Duel) -> None:
 
 def test_e20_no_path_carries_what_it_must(server_files: CertificateFiles) -> None:
     """RFC 9000 §8.2.4: the client has moved to where datagrams of 1200 bytes are lost, and only those."""
-    patient = Config(idle_timeout=0)
-    pair = Roaming(server_files, client_config=patient, server_config=patient)
-    pair.handshake()
-    pair.sockets[None] = ELSEWHERE
-    pair.drop = lambda to_server, datagram: len(datagram) >= 1200
-    pair.arrive(forge(pair.client, Ping().encode() + bytes(40)), ELSEWHERE)
-    pair.server.datagrams_to_send(pair.now)
-    path = core_of(pair.server).path
-    (challenge,) = (sent for sent in pair.server._migration._challenges if sent.path is path)
-    pair.arrive(forge(pair.client, PathResponse(challenge.data).encode()), ELSEWHERE)  # the address is the client's
+    pair = on_a_narrow_path(server_files)
     pair.run(seconds=120.0)
     error = pair.server.error
     assert error is not None
