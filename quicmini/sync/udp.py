@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from quicmini.connection.state import Address, Transmit
+from quicmini.recovery.acks import ECT_0
 from quicmini.sync.controls import (
     CONTROL_SPACE,
     SOL_UDP,
@@ -39,7 +40,6 @@ PMTUDISC_PROBE = 3
 SO_SNDBUFFORCE = 32
 SO_RCVBUFFORCE = 33
 
-ECT_0 = 2  # what nearly every datagram carries in the ECN field of its IP header (RFC 9000 §13.4.1)
 MAX_SEGMENTS = 64  # UDP_MAX_SEGMENTS of Linux before 6.9
 MAX_BURST = 65_507  # bytes: the largest UDP payload over IPv4
 MAX_DATAGRAM = 65_535  # bytes: receive buffer for one datagram, or for one burst that GRO put together
