@@ -20,18 +20,24 @@ _UDP = 17
 
 
 def write_pcap(path: Path, captured: Iterable[Captured]) -> None:
-    """Every datagram as its sender sent it, whether it arrived or not; what the client calls the server is the link."""
+    """Every datagram as its sender sent it, whether it arrived or not.
+
+    Both directions of a path have the same two addresses, or Wireshark would not know that they belong together: the
+    client's is the one that the server sees, which a rebinding changes, and the server's the one that the client does.
+    """
+    datagrams = list(captured)
+    servers = {each.path: each.destination for each in datagrams if each.to_server}
     with open(path, "wb") as file:
         file.write(_FILE_HEADER)
-        for datagram in captured:
-            packet = _packet(datagram)
+        for datagram in datagrams:
+            packet = _packet(datagram, servers.get(datagram.path, datagram.source))
             seconds, microseconds = divmod(round(datagram.time * 1e6), 1_000_000)
             file.write(struct.pack("<IIII", seconds, microseconds, len(packet), len(packet)) + packet)
 
 
-def _packet(captured: Captured) -> bytes:
-    """The IP packet around a datagram, between the client's own address and the one it talks to."""
-    source, destination = captured.source, captured.destination
+def _packet(captured: Captured, server: Address) -> bytes:
+    """The IP packet around a datagram."""
+    source, destination = (captured.path, server) if captured.to_server else (server, captured.path)
     udp = struct.pack("!HHHH", source[1], destination[1], 8 + len(captured.datagram), 0) + captured.datagram
     if ":" in source[0]:
         first = 6 << 28 | captured.ecn << 20
