@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from quicmini.connection.state import Transmit
+from quicmini.recovery.acks import ECT_0
 from quicmini.sync import controls, udp
 from quicmini.sync.udp import UdpSocket
 from tests.sync.helpers import PATIENCE
@@ -263,7 +264,7 @@ def test_the_ecn_field_goes_both_ways(family: int, bound: str, destination: str,
     client = UdpSocket.connect(client_family, (destination, server.local_address[1]))
     payload, datagrams = burst(count)
     try:
-        for ecn in (udp.ECT_0, 0, udp.ECT_0):
+        for ecn in (ECT_0, 0, ECT_0):
             assert client.send(Transmit(payload, 1200, client.remote_address, ecn)) is None
             assert select.select([server], [], [], PATIENCE)[0]
             [(source, received, mark)] = server.receive()
