@@ -12,7 +12,7 @@ from quicmini.config import Config
 from quicmini.connection.address_tokens import AddressTokens
 from quicmini.connection.cids import LocalCids, RemoteCids
 from quicmini.connection.datagrams import Datagrams
-from quicmini.connection.early import EarlyData
+from quicmini.connection.early_state import EarlyData
 from quicmini.connection.ecn import Ecn
 from quicmini.connection.events import Event
 from quicmini.connection.grease import QuicBit

@@ -10,19 +10,16 @@ from __future__ import annotations
 from math import inf
 
 from quicmini.connection.core import Core
-from quicmini.connection.early import EarlyData
 from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.tls.events import KeysReady
-from quicmini.wire.frames import Ack
 from quicmini.wire.packet import PacketType
 from quicmini.wire.transport_parameters import TransportParameters, parse_transport_parameters
 
 __all__ = [
     "accept_ticket",
     "apply_limits",
-    "check_ack",
     "decide",
     "end_reading",
     "install_keys",
@@ -44,7 +41,7 @@ _LIMITS = (
 # Probe timeouts after the handshake for which 0-RTT packets that were overtaken are still read (RFC 9001 §4.9.3).
 RETENTION = 3
 
-_ACK, _CRYPTO = 0x02, 0x06  # frame types that a TransportError names
+_CRYPTO = 0x06  # frame type that a TransportError names
 
 
 def _are_reduced(today: TransportParameters, remembered: TransportParameters) -> bool:
@@ -91,20 +88,14 @@ def refuse(core: Core) -> None:
 def apply_limits(core: Core, parameters: TransportParameters) -> None:
     """The limits of this connection, instead of the remembered ones (RFC 9000 §7.4.1)."""
     early = core.early
-    if early is not None and early.accepted is False:
-        core.streams.start_over(parameters)
-        return
-    accepted = core.is_client and early is not None and early.accepted
-    if accepted and early is not None and early.remembered is not None and _are_reduced(parameters, early.remembered):
-        reason = "the server took early data, and reduced the limits that it was sent under"
-        raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, reason, _CRYPTO)
+    if core.is_client and early is not None and early.remembered is not None:
+        if early.accepted is False:
+            core.streams.start_over(parameters)
+            return
+        if early.accepted and _are_reduced(parameters, early.remembered):
+            reason = "the server took early data, and reduced the limits that it was sent under"
+            raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, reason, _CRYPTO)
     core.streams.set_remote(parameters)
-
-
-def check_ack(early: EarlyData, frame: Ack) -> None:
-    """Nobody can have read 0-RTT packets that were rejected (RFC 9001 §4.6.2)."""
-    if frame.ranges[-1][0] < early.rejected_below:
-        raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "rejected early data was acknowledged", _ACK)
 
 
 # A server

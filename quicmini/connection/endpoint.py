@@ -10,8 +10,8 @@ from quicmini.connection.address_tokens import AddressProof, AddressTokens
 from quicmini.connection.cids import ACTIVE_CONNECTION_ID_LIMIT, LOCAL_CID_LENGTH, LocalCids
 from quicmini.connection.connection import Connection
 from quicmini.connection.core import Core
-from quicmini.connection.early import EarlyData
 from quicmini.connection.early_data import accept_ticket
+from quicmini.connection.early_state import EarlyData
 from quicmini.connection.issuer import CidIssuer
 from quicmini.connection.overtaken import Overtaken
 from quicmini.connection.receive import MIN_INITIAL_SIZE

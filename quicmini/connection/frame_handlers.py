@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 from quicmini.connection.core import Core
-from quicmini.connection.early_data import check_ack
 from quicmini.connection.events import NewTokenReceived
 from quicmini.connection.first_flight import MAX_TOKEN_LENGTH
 from quicmini.connection.handshake import Handshake
@@ -73,7 +72,7 @@ class FrameHandlers:
             if core.key_phases.reads_old:
                 core.key_phases.check_ack(frame.ranges[0][1])
             if core.early is not None:
-                check_ack(core.early, frame)
+                core.early.check_ack(frame.ranges[-1][0])
             delay = (frame.ack_delay << core.recovery.ack_delay_exponent) / 1_000_000
         acked, lost = core.recovery.on_ack_received(space.number, frame, delay, now)
         core.ecn.on_ack(space.number, frame, acked, now)

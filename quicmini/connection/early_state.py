@@ -1,4 +1,4 @@
-"""The state of 0-RTT on one connection (RFC 9001 §4.6)."""
+"""The state of 0-RTT on one connection (RFC 9001 §4.6); `early_data` has what becomes of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from quicmini.streams.limits import is_unidirectional
 from quicmini.wire.transport_parameters import TransportParameters
 
 __all__ = ["EarlyData"]
+
+_ACK = 0x02  # frame type that a TransportError names
 
 
 class EarlyData:
@@ -53,3 +55,8 @@ class EarlyData:
         if self.remembered is not None and received > self.remembered.initial_max_data:
             reason = f"early data beyond the {self.remembered.initial_max_data} bytes that were allowed in all"
             raise TransportError(TransportErrorCode.FLOW_CONTROL_ERROR, reason, frame_type)
+
+    def check_ack(self, smallest: int) -> None:
+        """Nobody can have read 0-RTT packets that were rejected (RFC 9001 §4.6.2)."""
+        if smallest < self.rejected_below:
+            raise TransportError(TransportErrorCode.PROTOCOL_VIOLATION, "rejected early data was acknowledged", _ACK)
