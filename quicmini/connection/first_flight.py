@@ -1,7 +1,8 @@
-"""What can make a client send its first flight again: a Retry packet (RFC 9000 §8.1.2, §17.2.5).
+"""What can make a client send its first flight again: a Retry packet, or a Version Negotiation packet
+(RFC 9000 §8.1.2, §17.2.5, RFC 9368 §2.1).
 
-Nothing of it is authenticated by the peer's keys, so that each is believed once at most, and only before a packet came
-that is; what it brought about is checked when the handshake is authenticated (§7.3).
+Neither is authenticated by the peer's keys, so that each is believed once at most, and only before a packet came that
+is; what it brought about is checked when the handshake is authenticated (RFC 9000 §7.3, RFC 9368 §4).
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 from hmac import compare_digest
 
 from quicmini.connection.core import Core
+from quicmini.connection.crypto_stream import CryptoStream
 from quicmini.crypto.protection import initial_protection
 from quicmini.crypto.retry import retry_integrity_tag
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.wire.packet import RetryPacket
 
-__all__ = ["MAX_TOKEN_LENGTH", "follow_retry"]
+__all__ = ["MAX_TOKEN_LENGTH", "begin_again", "follow_retry"]
 
 # Bytes of a token that is taken from a server: it has to fit every Initial packet, beside what that is sent for
 # (RFC 9000 §17.2.2 sets no limit).
@@ -40,9 +42,24 @@ def follow_retry(core: Core, packet: RetryPacket) -> bool:
     core.token = packet.token
     core.retry_source_cid = core.initial_cid = packet.source_cid
     core.remote_cids.replace_handshake_cid(packet.source_cid)
-    space = core.spaces[PacketNumberSpace.INITIAL]
-    space.sealer, space.opener = initial_protection(core.initial_cid, core.version, is_client=True)
-    core.versions.protections.clear()
+    _protect_initials(core)
     core.send_again(PacketNumberSpace.INITIAL)
     core.send_again(PacketNumberSpace.APPLICATION)  # 0-RTT: the server has not kept it
     return True
+
+
+def begin_again(core: Core, version: int) -> None:
+    """Start over in a version that a Version Negotiation packet has offered: nothing was exchanged yet."""
+    core.token = b""  # it was for the other version (RFC 9369 §5)
+    core.version = core.versions.original = version
+    core.versions.reacted = True
+    core.recovery.discard_space(PacketNumberSpace.INITIAL)
+    core.spaces[PacketNumberSpace.INITIAL].crypto = CryptoStream()
+    _protect_initials(core)
+
+
+def _protect_initials(core: Core) -> None:
+    """The keys of Initial packets follow from the connection ID and the version, one of which is new."""
+    space = core.spaces[PacketNumberSpace.INITIAL]
+    space.sealer, space.opener = initial_protection(core.initial_cid, core.version, is_client=True)
+    core.versions.protections.clear()

@@ -8,9 +8,10 @@ from typing import Protocol
 from quicmini.connection import early_data
 from quicmini.connection.core import Core
 from quicmini.connection.events import HandshakeCompleted, HandshakeConfirmed
+from quicmini.connection.first_flight import begin_again
 from quicmini.connection.keylog import log_secrets
 from quicmini.connection.state import ConnectionState
-from quicmini.connection.version_negotiation import begin_again, check_servers_version
+from quicmini.connection.version_negotiation import check_servers_version
 from quicmini.crypto.keys import EncryptionLevel
 from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import TransportError, TransportErrorCode

@@ -10,7 +10,6 @@ from functools import lru_cache
 
 from quicmini.config import KNOWN_VERSIONS
 from quicmini.connection.core import Core
-from quicmini.connection.crypto_stream import CryptoStream
 from quicmini.crypto.protection import Opener, Sealer, initial_protection
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.recovery.sent import PacketNumberSpace
@@ -26,7 +25,6 @@ from quicmini.wire.transport_parameters import (
 
 __all__ = [
     "adopt_version",
-    "begin_again",
     "can_read",
     "check_servers_version",
     "initial_opener",
@@ -84,18 +82,6 @@ def adopt_version(core: Core, version: int) -> None:
             core.versions.protections[core.version] = (space.sealer, space.opener)
         core.version = version
         space.sealer, space.opener = _protection(core, version)
-
-
-def begin_again(core: Core, version: int) -> None:
-    """A client starts over in a version that a Version Negotiation packet has offered: nothing was exchanged yet."""
-    core.token = b""  # it was for the other version (RFC 9369 §5)
-    core.version = core.versions.original = version
-    core.versions.reacted = True
-    core.versions.protections.clear()
-    core.recovery.discard_space(PacketNumberSpace.INITIAL)
-    space = core.spaces[PacketNumberSpace.INITIAL]
-    space.crypto = CryptoStream()
-    space.sealer, space.opener = initial_protection(core.initial_cid, version, is_client=True)
 
 
 # version_information
