@@ -12,6 +12,7 @@ from quicmini.connection import occurrences as told
 from quicmini.connection.core import Core
 from quicmini.connection.handshake import Handshake
 from quicmini.connection.occurrences import Metrics, Phase
+from quicmini.connection.spaces import LEVELS
 from quicmini.connection.state import ConnectionState
 from quicmini.crypto.keys import EncryptionLevel
 from quicmini.recovery.sent import PacketNumberSpace
@@ -20,11 +21,6 @@ from quicmini.wire.transport_parameters import parse_transport_parameters
 
 __all__ = ["Changes"]
 
-_LEVELS = {
-    PacketNumberSpace.INITIAL: EncryptionLevel.INITIAL,
-    PacketNumberSpace.HANDSHAKE: EncryptionLevel.HANDSHAKE,
-    PacketNumberSpace.APPLICATION: EncryptionLevel.ONE_RTT,
-}
 _ENDS = {
     ConnectionState.CLOSING: Phase.CLOSING,
     ConnectionState.DRAINING: Phase.DRAINING,
@@ -59,7 +55,7 @@ class Changes:
         "_updates",
         "_version",
         "own_cid",
-    )  # fmt: skip
+    )
 
     def __init__(self, core: Core, handshake: Handshake, tell: Callable[[object], None]) -> None:
         self._core = core
@@ -124,9 +120,9 @@ class Changes:
         for space in core.spaces:
             if space.sealer is not None:
                 early = space.packet_type is PacketType.ZERO_RTT
-                present.append((EncryptionLevel.ZERO_RTT if early else _LEVELS[space.number], True))
+                present.append((EncryptionLevel.ZERO_RTT if early else LEVELS[space.number], True))
             if space.opener is not None:
-                present.append((_LEVELS[space.number], False))
+                present.append((LEVELS[space.number], False))
         if core.early is not None and core.early.opener is not None and core.now < core.early.read_until:
             present.append((EncryptionLevel.ZERO_RTT, False))
         return frozenset(present)

@@ -10,6 +10,7 @@ from quicmini.connection.core import Core
 from quicmini.connection.events import HandshakeCompleted, HandshakeConfirmed
 from quicmini.connection.first_flight import begin_again
 from quicmini.connection.keylog import log_secrets
+from quicmini.connection.spaces import LEVELS, PACKET_TYPES
 from quicmini.connection.state import ConnectionState
 from quicmini.connection.version_negotiation import check_servers_version
 from quicmini.crypto.keys import EncryptionLevel
@@ -27,19 +28,11 @@ from quicmini.tls.events import (
 )
 from quicmini.tls.session import Session
 from quicmini.wire.frames import Crypto, HandshakeDone, NewConnectionId, NewToken
-from quicmini.wire.packet import PacketType
 from quicmini.wire.transport_parameters import TransportParameters, parse_transport_parameters
 
 __all__ = ["Handshake", "Tls"]
 
-# The level whose CRYPTO frames a packet number space carries (there are none in 0-RTT, RFC 9001 §8.3).
-_LEVELS = {
-    PacketNumberSpace.INITIAL: EncryptionLevel.INITIAL,
-    PacketNumberSpace.HANDSHAKE: EncryptionLevel.HANDSHAKE,
-    PacketNumberSpace.APPLICATION: EncryptionLevel.ONE_RTT,
-}
-_SPACES = {level: space for space, level in _LEVELS.items()}
-_PACKET_TYPES = {EncryptionLevel.HANDSHAKE: PacketType.HANDSHAKE, EncryptionLevel.ONE_RTT: PacketType.ONE_RTT}
+_SPACES = {level: space for space, level in LEVELS.items()}
 
 
 class Tls(Protocol):
@@ -88,7 +81,7 @@ class Handshake:
         if data:
             if self._core.is_client:  # what TLS of a server says comes in the negotiated version (RFC 9369 §4.1)
                 self._core.versions.settled = True
-            self._tls.receive(_LEVELS[space], data)
+            self._tls.receive(LEVELS[space], data)
             self.follow_tls(now)
 
     def follow_tls(self, now: float) -> None:
@@ -123,7 +116,7 @@ class Handshake:
                 earlier.crypto.finish()
         if keys.send_secret is not None:
             space.sealer = Sealer(keys.suite, keys.send_secret, core.version)
-            space.packet_type = _PACKET_TYPES[keys.level]
+            space.packet_type = PACKET_TYPES[space.number]
         if keys.receive_secret is not None:
             space.opener = Opener(keys.suite, keys.receive_secret, core.version)
         if keys.level is EncryptionLevel.HANDSHAKE:

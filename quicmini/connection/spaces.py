@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from quicmini.connection.crypto_stream import CryptoStream
+from quicmini.crypto.keys import EncryptionLevel
 from quicmini.crypto.protection import Opener, Sealer
 from quicmini.recovery.acks import AckTracker
 from quicmini.recovery.sent import PacketNumberSpace
 from quicmini.wire.packet import PacketType
 
-__all__ = ["Space"]
+__all__ = ["LEVELS", "PACKET_TYPES", "Space"]
 
-_PACKET_TYPES = {
+# The packets that have a number of a space, beside those of 0-RTT.
+PACKET_TYPES = {
     PacketNumberSpace.INITIAL: PacketType.INITIAL,
     PacketNumberSpace.HANDSHAKE: PacketType.HANDSHAKE,
     PacketNumberSpace.APPLICATION: PacketType.ONE_RTT,
+}
+
+# The level whose CRYPTO frames they carry (there are none in 0-RTT, RFC 9001 §8.3).
+LEVELS = {
+    PacketNumberSpace.INITIAL: EncryptionLevel.INITIAL,
+    PacketNumberSpace.HANDSHAKE: EncryptionLevel.HANDSHAKE,
+    PacketNumberSpace.APPLICATION: EncryptionLevel.ONE_RTT,
 }
 
 
@@ -33,7 +42,7 @@ class Space:
 
     def __init__(self, number: PacketNumberSpace, max_ack_delay: float) -> None:
         self.number = number
-        self.packet_type = _PACKET_TYPES[number]
+        self.packet_type = PACKET_TYPES[number]
         # ACKs of the handshake are not delayed (RFC 9000 §13.2.1).
         self.acks = AckTracker(max_ack_delay if number is PacketNumberSpace.APPLICATION else 0.0)
         self.crypto = CryptoStream()

@@ -18,7 +18,7 @@ from quicmini.connection.migration import Migration
 from quicmini.connection.occurrences import PacketHeader
 from quicmini.connection.receive import MAX_UNDECRYPTABLE, Receiver
 from quicmini.connection.send import Sender
-from quicmini.connection.spaces import Space
+from quicmini.connection.spaces import PACKET_TYPES, Space
 from quicmini.connection.state import Address, ConnectionStats, Transmit
 from quicmini.crypto.protection import Opener, Sealer
 from quicmini.errors import DecodeError
@@ -28,12 +28,6 @@ from quicmini.wire.packet import LongHeader, PacketType, RetryPacket, VersionNeg
 __all__ = ["WatchedConnection", "make_connection"]
 
 logger = logging.getLogger("quicmini")
-
-_PACKET_TYPES = {
-    PacketNumberSpace.INITIAL: PacketType.INITIAL,
-    PacketNumberSpace.HANDSHAKE: PacketType.HANDSHAKE,
-    PacketNumberSpace.APPLICATION: PacketType.ONE_RTT,
-}
 
 
 def make_connection(
@@ -148,7 +142,7 @@ class _WatchedPackets(SentPackets):
         for packet in lost:
             number = packet.packet_number
             early = self._number is PacketNumberSpace.APPLICATION and number <= self._witness.last_early
-            packet_type = PacketType.ZERO_RTT if early else _PACKET_TYPES[self._number]
+            packet_type = PacketType.ZERO_RTT if early else PACKET_TYPES[self._number]
             late = number > self.largest_acked - PACKET_THRESHOLD
             self._witness.tell(told.PacketLost(packet_type, number, late))
         return lost
