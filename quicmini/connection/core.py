@@ -1,7 +1,7 @@
 """The owners of one connection's state, side by side.
 
-`Receiver`, `Sender` and `Handshake` work on these; nobody else does. Each owner keeps its own state: this is only the
-wiring between them.
+`Receiver`, `Sender`, `Handshake` and `Migration` work on these, and whoever does a part of their work. Each owner keeps
+its own state: this is only the wiring between them.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ MAX_QUEUED_PATH_RESPONSES = 8
 # Bytes of a PATH_CHALLENGE or PATH_RESPONSE frame (RFC 9000 §19.17, §19.18).
 FRAME_SIZE = 9
 
-
 # How much longer than the first wait for an answer to a PATH_CHALLENGE the later ones become at most: whoever has time
 # should use it, since giving up may be the end of the connection.
 MAX_GROWTH = 4

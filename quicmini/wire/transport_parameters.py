@@ -62,7 +62,10 @@ class PreferredAddress(NamedTuple):
 
     def encode(self) -> bytes:
         """The value of the transport parameter."""
-        return _encode_preferred_address(self)
+        ipv4 = self.ipv4_address + self.ipv4_port.to_bytes(2, "big")
+        ipv6 = self.ipv6_address + self.ipv6_port.to_bytes(2, "big")
+        connection_id = bytes((len(self.connection_id),)) + self.connection_id
+        return ipv4 + ipv6 + connection_id + self.stateless_reset_token
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -168,13 +171,6 @@ def _opaque(field: str, minimum: int, maximum: int, *, server_only: bool = False
     return _Parameter(field, bytes, decode, server_only)
 
 
-def _encode_preferred_address(value: PreferredAddress) -> bytes:
-    ipv4 = value.ipv4_address + value.ipv4_port.to_bytes(2, "big")
-    ipv6 = value.ipv6_address + value.ipv6_port.to_bytes(2, "big")
-    connection_id = bytes((len(value.connection_id),)) + value.connection_id
-    return ipv4 + ipv6 + connection_id + value.stateless_reset_token
-
-
 def _decode_preferred_address(data: bytes) -> PreferredAddress:
     cid_start = 4 + 2 + 16 + 2 + 1
     cid_end = len(data) - RESET_TOKEN_LENGTH
@@ -222,7 +218,7 @@ _PARAMETERS = {
     0x0B: _integer("max_ack_delay", maximum=2**14 - 1),
     DISABLE_ACTIVE_MIGRATION: _flag("disable_active_migration"),
     PREFERRED_ADDRESS: _Parameter(
-        "preferred_address", _encode_preferred_address, _decode_preferred_address, server_only=True
+        "preferred_address", PreferredAddress.encode, _decode_preferred_address, server_only=True
     ),
     0x0E: _integer("active_connection_id_limit", minimum=2),
     INITIAL_SOURCE_CONNECTION_ID: _opaque("initial_source_connection_id", 0, MAX_CID_LENGTH),
