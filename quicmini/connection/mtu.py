@@ -41,10 +41,10 @@ PROBE_AFTER = 64 * 1024
 
 
 class PathMtu:
-    """The search of one path, and the size in use. Owner of the records of probe packets. Sizes in bytes.
+    """The search of one path, which has the size that was found. Owner of the records of probe packets. Sizes in bytes.
 
-    size: of the datagrams that are sent. probe_at: when to send a probe of `next_probe` bytes, as soon as there is data
-    to send as well. raised: whether the path could turn out to be a black hole; suspected: something points to it.
+    probe_at: when to send a probe of `next_probe` bytes, as soon as there is data to send as well.
+    suspected: something points to a black hole.
     """
 
     __slots__ = (
@@ -57,12 +57,10 @@ class PathMtu:
         "_recovery",
         "_tries",
         "probe_at",
-        "size",
         "suspected",
     )
 
     def __init__(self, path: Path, recovery: Recovery, *, enabled: bool) -> None:
-        self.size = path.max_datagram_size
         self.probe_at = inf
         self._probe_size = 0
         self._path = path
@@ -73,6 +71,11 @@ class PathMtu:
         self._tries = 0
         self._losses = 0
         self.suspected = False
+
+    @property
+    def size(self) -> int:
+        """Of the datagrams that are sent."""
+        return self._path.max_datagram_size
 
     def limit(self, size: int) -> None:
         """The peer takes no larger datagrams (max_udp_payload_size, RFC 9000 §18.2)."""
@@ -87,7 +90,6 @@ class PathMtu:
 
     def on_new_path(self, path: Path, now: float) -> None:
         """Another path is in use; what it is known to carry is where the search begins anew (RFC 9000 §9.4, §14.3)."""
-        self.size = path.max_datagram_size
         self._path = path
         self._clear()
         self.start(now)
@@ -125,6 +127,7 @@ class PathMtu:
 
     @property
     def raised(self) -> bool:
+        """Whether the path could turn out to be a black hole."""
         return self._enabled and self.size > BASE_SIZE
 
     def on_packets_lost(self, packets: list[SentPacket]) -> None:
@@ -150,7 +153,6 @@ class PathMtu:
         self.probe_at, self._probe_size = now + BLACK_HOLE_PAUSE, 0
 
     def _use(self, size: int) -> None:
-        self.size = size
         self._clear()
         self._path.max_datagram_size = size
         self._recovery.set_max_datagram_size(size)
