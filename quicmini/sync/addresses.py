@@ -1,8 +1,12 @@
-"""What a program gives as an address, looked at before the system is asked."""
+"""What is to be known of an address before the system is asked."""
 
 from __future__ import annotations
 
-__all__ = ["check_address"]
+import socket
+
+from quicmini.connection.state import Address
+
+__all__ = ["check_address", "family_of"]
 
 _MAX_PORT = 65_535
 
@@ -16,3 +20,8 @@ def check_address(address: tuple[str, int], lowest_port: int = 0) -> tuple[str, 
     if not lowest_port <= port <= _MAX_PORT:
         raise ValueError(f"a port must be {lowest_port} to {_MAX_PORT} (got {port})")
     return host, port
+
+
+def family_of(address: Address) -> int:
+    """What kind of socket an IP address and port need."""
+    return socket.AF_INET6 if ":" in address[0] else socket.AF_INET

@@ -15,7 +15,7 @@ from quicmini.config import Config
 from quicmini.connection.connection import Connection as Core
 from quicmini.connection.endpoint import Endpoint, ServerSettings
 from quicmini.crypto.tokens import TicketKeys
-from quicmini.sync.addresses import check_address
+from quicmini.sync.addresses import check_address, family_of
 from quicmini.sync.clock import calendar
 from quicmini.sync.connection import Connection
 from quicmini.sync.deadline import Deadline
@@ -108,8 +108,7 @@ class Listener:
     def listen_too(self, address: tuple[str, int]) -> None:
         """Take in what comes to another address, for connections that were made at the first one. OSError if it cannot
         be used."""
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._loop.add_socket(UdpSocket.bind(family, address))
+        self._loop.add_socket(UdpSocket.bind(family_of(address), address))
 
     @property
     def address(self) -> tuple[str, int]:

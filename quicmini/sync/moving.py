@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import socket
 from time import monotonic
 
 from quicmini.connection.state import Address
 from quicmini.errors import MigrationError
-from quicmini.sync.addresses import check_address
+from quicmini.sync.addresses import check_address, family_of
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
 from quicmini.sync.udp import UdpSocket
@@ -36,8 +35,7 @@ def _move(driver: Driver, local_address: Address, deadline: Deadline, remote: Ad
     core = driver.core
     destination = remote or core.remote_address
     check_address(local_address)
-    family = socket.AF_INET6 if ":" in destination[0] else socket.AF_INET
-    udp = UdpSocket.connect(family, destination, local_address)
+    udp = UdpSocket.connect(family_of(destination), destination, local_address)
     driver.loop.add_socket(udp)
     try:
         with driver.lock:
@@ -66,11 +64,11 @@ def follow_preference(driver: Driver) -> None:
     Does not wait for it. Called with the connection's lock held.
     """
     core = driver.core
-    version_6 = ":" in core.remote_address[0]
+    family = family_of(core.remote_address)
     for address in core.preferred_addresses:
-        if (":" in address[0]) == version_6:
+        if family_of(address) == family:
             try:
-                udp = UdpSocket.connect(socket.AF_INET6 if version_6 else socket.AF_INET, address)
+                udp = UdpSocket.connect(family, address)
             except OSError as error:
                 logger.debug("the server's preferred address %s cannot be used: %s", address, error)
                 return

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
 
-from quicmini.sync.addresses import check_address
+from quicmini.sync.addresses import check_address, family_of
 
 
 def test_host_and_port() -> None:
@@ -22,3 +23,8 @@ def test_a_port_that_there_is_not(port: int) -> None:
 def test_what_is_no_address(address: Any) -> None:
     with pytest.raises(TypeError, match="a string and a number"):
         check_address(address)
+
+
+def test_the_family_of_an_address() -> None:
+    assert family_of(("127.0.0.1", 4433)) == socket.AF_INET
+    assert family_of(("::1", 4433, 0, 0)) == socket.AF_INET6
