@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
-from struct import pack, unpack
+from struct import Struct
 
 from quicmini.crypto.keys import CIPHER_SUITES
 from quicmini.errors import HandshakeError
@@ -24,6 +24,7 @@ MAX_TICKET_LIFETIME = 7 * 24 * 3600
 MAX_TICKET_SIZE = 16 * 1024
 
 _FORMAT = b"quicmini session 1\n"
+_NUMBERS = Struct(">HdIIB")  # what follows; then vectors
 
 
 def identity_of(certificate: bytes | None) -> bytes:
@@ -74,7 +75,7 @@ class Session:
 
     def to_bytes(self) -> bytes:
         """For a file, which nobody else should be able to read: `from_bytes` makes the same session of it."""
-        numbers = pack(">HdIIB", self.cipher_suite, self.issued_at, self.lifetime, self.age_add, self.early_data)
+        numbers = _NUMBERS.pack(self.cipher_suite, self.issued_at, self.lifetime, self.age_add, self.early_data)
         fields = (
             self.ticket,
             self.psk,
@@ -99,7 +100,7 @@ class Session:
 
     @classmethod
     def _parse(cls, reader: Reader) -> Session:
-        suite, issued_at, lifetime, age_add, early_data = unpack(">HdIIB", reader.take(19))
+        suite, issued_at, lifetime, age_add, early_data = _NUMBERS.unpack(reader.take(_NUMBERS.size))
         ticket, psk, server_name, alpn_protocol, parameters, version, identity = (reader.vector(3) for _ in range(7))
         chain = []
         while not reader.at_end:

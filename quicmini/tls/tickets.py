@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from struct import pack, unpack
+from struct import Struct
 from typing import NamedTuple
 
 from quicmini.crypto.keys import CIPHER_SUITES, CipherSuite
@@ -38,6 +38,8 @@ MAX_CHAIN_SIZE = 8 * 1024
 
 _PURPOSE = b"quicmini session ticket 1"
 
+_NUMBERS = Struct(">ddHIIB")  # the first six fields of a ticket; then vectors
+
 
 class Ticket(NamedTuple):
     """What a server wants to know again when a client comes back.
@@ -60,8 +62,7 @@ class Ticket(NamedTuple):
     client_chain: tuple[bytes, ...]
 
     def encode(self) -> bytes:
-        numbers = pack(
-            ">ddHIIB",
+        numbers = _NUMBERS.pack(
             self.issued_at,
             self.authenticated_at,
             self.cipher_suite,
@@ -75,7 +76,7 @@ class Ticket(NamedTuple):
     @classmethod
     def decode(cls, data: bytes) -> Ticket:
         reader = Reader(data, "the ticket")
-        issued_at, authenticated_at, suite, age_add, version, early_data = unpack(">ddHIIB", reader.take(27))
+        issued_at, authenticated_at, suite, age_add, version, early_data = _NUMBERS.unpack(reader.take(_NUMBERS.size))
         psk, alpn_protocol, server_name, transport_data = (reader.vector(3) for _ in range(4))
         chain = []
         while not reader.at_end:
