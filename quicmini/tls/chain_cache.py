@@ -1,7 +1,7 @@
-"""Which chains were found good, so that a client need not verify the same one for every connection to a server.
+"""Which chains were found good, so that nobody need verify the same one for every connection with a peer.
 
-Verifying a chain is the dearest part of a client's handshake, and nothing but the time can change what
-comes of it: the certificates, the name and the trust store are the same.
+Verifying a chain is the dearest part of a handshake, and nothing but the time can change what comes of it: the
+certificates, the name and the trust store are the same.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ChainCache:
         return len(self._verified)
 
     def key_of(self, chain: tuple[bytes, ...], name: str, now: datetime) -> PublicKeyTypes | None:
-        """The server's public key if this very chain was verified for this name, and the time still allows it."""
+        """The peer's public key if this very chain was verified for this name, and the time still allows it."""
         found = self._verified.get((chain, name))
         if found is None:
             return None
@@ -46,7 +46,7 @@ class ChainCache:
         return key if period.start <= now <= period.end else None
 
     def add(self, chain: tuple[bytes, ...], name: str, period: Period, key: PublicKeyTypes) -> None:
-        """Remember a chain (DER, the server's own certificate first); period: when all of its path is valid."""
+        """Remember a chain (DER, the peer's own certificate first); period: when all of its path is valid."""
         self._verified[chain, name] = period, key
         if len(self._verified) > MAX_CACHED_CHAINS:
             self._verified.popitem(last=False)
