@@ -14,6 +14,7 @@ from quicmini.tls.codec import encode_u16_list
 from quicmini.tls.codes import TLS_1_3, ExtensionType, NamedGroup
 from quicmini.tls.extensions import Extensions, encode_protocols
 from quicmini.tls.groups import GROUPS, OPTIONAL_GROUPS
+from quicmini.tls.messages import CertificateRequest
 from quicmini.tls.psk import ONLY_WITH_KEY_SHARES
 from quicmini.tls.replay import ReplayGuard
 from quicmini.tls.signatures import OFFERED_SCHEMES
@@ -130,6 +131,15 @@ class ServerContext(_Context):
         super().__post_init__()
         if self.clock is _no_clock and (self.ticket_keys is not None or self.client_trust_store is not None):
             raise ValueError("session tickets and client certificates need a clock")
+
+    @cached_property
+    def certificate_request(self) -> bytes:
+        """What asks each client for a certificate; empty if clients may be anybody."""
+        if self.client_trust_store is None:
+            return b""
+        return CertificateRequest(
+            b"", {ExtensionType.SIGNATURE_ALGORITHMS: encode_u16_list(2, OFFERED_SCHEMES)}
+        ).encode()
 
     def now(self) -> float:
         """Seconds since 1970."""

@@ -12,7 +12,6 @@ from quicmini.crypto.keys import CIPHER_SUITES, EncryptionLevel
 from quicmini.errors import crypto_error
 from quicmini.tls import signatures
 from quicmini.tls.client_hello import check_client_hello, check_retried, choose
-from quicmini.tls.codec import encode_u16_list
 from quicmini.tls.codes import TLS_1_3, Alert, ExtensionType, HandshakeType
 from quicmini.tls.context import ServerContext
 from quicmini.tls.events import EarlyDataDecided, HandshakeComplete, KeysReady, PeerTransportParameters
@@ -40,7 +39,6 @@ from quicmini.tls.messages import (
     HEADER_SIZE,
     HELLO_RETRY_REQUEST_RANDOM,
     Certificate,
-    CertificateRequest,
     CertificateVerify,
     ClientHello,
     EncryptedExtensions,
@@ -263,11 +261,7 @@ class TlsServer(Handshake):
             parse_u16_list(schemes, "signature_algorithms"),
             Alert.HANDSHAKE_FAILURE,
         )
-        flight = b""
-        if self._context.client_trust_store is not None:
-            wanted = {int(ExtensionType.SIGNATURE_ALGORITHMS): encode_u16_list(2, signatures.OFFERED_SCHEMES)}
-            flight = CertificateRequest(b"", wanted).encode()
-        flight += credential.certificate_message
+        flight = self._context.certificate_request + credential.certificate_message
         schedule.update(flight)
         content = certificate_verify_content(SERVER_CONTEXT, schedule.transcript_hash())
         certificate_verify = CertificateVerify(scheme, credential.sign(scheme, content)).encode()
