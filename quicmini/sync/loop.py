@@ -365,7 +365,9 @@ class Loop:
         for fd in ready:
             other = self._others.get(fd)
             udp = self.udp if fd == self._fds[0] else other
-            for source, datagrams, ecn in udp.receive(self._caught) if udp is not None else ():
+            if udp is None:  # the alarm
+                continue
+            for source, datagrams, ecn in udp.receive(self._caught):
                 for core, its_datagrams in self.endpoint.receive(datagrams, source, now):
                     arrivals.setdefault(core, []).append((its_datagrams, source, ecn, other))
             answers = self.endpoint.transmits
