@@ -186,12 +186,16 @@ class Driver:
         if deadline is not None:
             loop.schedule(self, max(deadline, earliest))
 
-    def after_read(self, stream_id: int) -> None:
-        """Reading may grant the peer new credit (RFC 9000 §4.1), and finish the stream."""
+    def flush_with_held(self) -> None:
+        """Like `flush`, but what is to be sent goes with what is held, if there is any."""
         if self.core.has_frames and not self._held:
             self.flush()
         else:
             self._tell()
+
+    def after_read(self, stream_id: int) -> None:
+        """Reading may grant the peer new credit (RFC 9000 §4.1), and finish the stream."""
+        self.flush_with_held()
         if self.stream_observer is not None:
             self.stream_observer.read(stream_id)
 

@@ -156,7 +156,7 @@ class Stream:
                 self._received_all = True
                 if driver.error is None:
                     driver.core.stop_sending(self.stream_id, error_code)
-                    driver.flush()
+                    driver.flush_with_held()
                 driver.wake_readers(self.stream_id)
 
     # Sending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -204,6 +205,23 @@ def test_reading_does_not_send_what_is_held(pair: Pair) -> None:
         assert driver.core.stats().packets_sent == before
         driver.flush()
         assert driver.core.stats().packets_sent == before + 1
+
+
+@pytest.mark.usefixtures("holding")
+def test_stopping_a_stream_does_not_send_what_is_held(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """STOP_SENDING shares its packet: whoever has done with a stream after each message would send twice as many."""
+    mine, _theirs = pair.streams()
+    senders = []
+    send = Core.datagrams_to_send
+
+    def recorded(core: Core, now: float) -> list[Transmit]:
+        senders.append(threading.current_thread())
+        return send(core, now)
+
+    monkeypatch.setattr(Core, "datagrams_to_send", recorded)
+    mine.sendall(b"held")
+    mine.stop_sending(0)
+    assert threading.current_thread() not in senders
 
 
 @pytest.mark.usefixtures("holding")
