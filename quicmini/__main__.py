@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from textwrap import indent
 from typing import Protocol
 
 from quicmini.study import bounds, vectors
@@ -17,9 +18,13 @@ READER_GONE = 141  # what a shell reports for a process that SIGPIPE ended
 
 
 class Command(Protocol):
-    """What a module of `quicmini.study` offers to be a command; `run` returns the exit status."""
+    """What a module of `quicmini.study` offers to be a command; `run` returns the exit status.
+
+    EXAMPLE: a command line that works as it is, or several, one a line.
+    """
 
     HELP: str
+    EXAMPLE: str
 
     def add_arguments(self, parser: ArgumentParser) -> None: ...
 
@@ -38,7 +43,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog="quicmini", description=description, epilog="Try it: python -m quicmini vectors")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
-        command.add_arguments(commands.add_parser(name, help=command.HELP, description=command.HELP))
+        example = "example:\n" + indent(command.EXAMPLE, "  ")
+        command.add_arguments(
+            commands.add_parser(
+                name,
+                help=command.HELP,
+                description=command.HELP,
+                epilog=example,
+                formatter_class=RawDescriptionHelpFormatter,
+            )
+        )
     arguments = parser.parse_args(argv)
     try:
         status = COMMANDS[arguments.command].run(arguments)

@@ -7,9 +7,10 @@ from argparse import ArgumentParser, Namespace
 from quicmini.config import Config
 from quicmini.connection.bounds import bytes_for_each_connection, held
 
-__all__ = ["HELP", "add_arguments", "run"]
+__all__ = ["EXAMPLE", "HELP", "add_arguments", "run"]
 
 HELP = "list what a peer can make one connection hold, in bytes"
+EXAMPLE = "python -m quicmini bounds"
 
 
 def add_arguments(parser: ArgumentParser) -> None:

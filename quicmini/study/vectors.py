@@ -10,9 +10,10 @@ import vectors
 from quicmini.study.comparison import Comparison
 from quicmini.study.vector_checks import CHECKS
 
-__all__ = ["HELP", "Result", "add_arguments", "check", "run"]
+__all__ = ["EXAMPLE", "HELP", "Result", "add_arguments", "check", "run"]
 
 HELP = "check this implementation against the test vectors of the RFCs"
+EXAMPLE = "python -m quicmini vectors rfc9001-a2-client-initial"
 
 
 class Result(NamedTuple):

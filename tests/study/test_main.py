@@ -19,7 +19,9 @@ def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit) as exit_:
         main([command, "--help"])
     assert exit_.value.code == 0
-    assert COMMANDS[command].HELP in " ".join(capsys.readouterr().out.split())
+    text = capsys.readouterr().out
+    assert COMMANDS[command].HELP in " ".join(text.split())
+    assert f"  python -m quicmini {command}" in text
 
 
 @pytest.mark.parametrize("argv", [[], ["no-such-command"]])
