@@ -35,6 +35,8 @@ FLOORS = (
 PACKAGES = ("quicmini", "chat", "tests")
 HEIGHT = {package: height for height, packages in enumerate(FLOORS) for package in packages}
 
+# What stands between the connections and the world: the sockets, and the bad network that one studies them on.
+WORLDLY = ("quicmini.sync", "quicmini.study.link")
 OUTSIDE_WORLD = {"_thread", "asyncio", "random", "secrets", "select", "selectors", "socket", "threading", "time"}
 OUTSIDE_NAMES = {
     "os": {"urandom", "getrandom"},
@@ -128,9 +130,9 @@ def cycles(modules: Modules) -> Iterator[str]:
 
 
 def outside_world(modules: Modules) -> Iterator[str]:
-    """Sockets, threads, clocks and randomness belong to sync/ alone (and to the application, and tests)."""
+    """Sockets, threads, clocks and randomness: for few of `quicmini` (and for the application, and tests)."""
     for module in modules.values():
-        if not module.within("quicmini") or module.within("quicmini.sync"):
+        if not module.within("quicmini") or any(module.within(package) for package in WORLDLY):
             continue
         for target, line in imports(module, modules):
             if target.split(".")[0] in OUTSIDE_WORLD:
@@ -283,8 +285,9 @@ def test_a_long_file_is_found_in_every_package(tmp_path: Path, package: str) -> 
     assert list(sizes(load(tmp_path))) == [f"{package}.long has 501 lines"]
 
 
-def test_sync_may_touch_the_world(tmp_path: Path) -> None:
-    path = tmp_path / "quicmini" / "sync" / "loop.py"
+@pytest.mark.parametrize("package", ["sync", "study/link"])
+def test_few_may_touch_the_world(tmp_path: Path, package: str) -> None:
+    path = tmp_path / "quicmini" / package / "loop.py"
     path.parent.mkdir(parents=True)
     path.write_text("import os, socket, threading, time\nfrom quicmini.wire import varint\nos.urandom(1)\n")
     modules = load(tmp_path)

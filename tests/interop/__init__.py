@@ -5,7 +5,7 @@
 
 cases.py        what is transferred over which link, and what the packets must show
 runner.py       one cell of the matrix: two processes (endpoint.py, aioquic_endpoint.py) and a link between them
-link.py         the link: sockets, addresses, all that was sent (scenario.py: what befalls it; pcap.py: as a file)
+pcap.py         what went over the link (quicmini/study/link/) as a file for Wireshark
 checks.py       what the packets must show (dissect.py: from datagrams and key logs to frames)
 explained.py    cells that are not green because of the other implementation
 """

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from quicmini.study.link.scenario import Direction, Scenario
 from tests.interop import checks
 from tests.interop.certificates import write_certificates, write_long_chain
 from tests.interop.checks import Check, handshakes
-from tests.interop.scenario import Direction, Scenario
 
 __all__ = ["CASES", "Case"]
 

@@ -11,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 
 from quicmini.observe.keylog import parse_key_log
+from quicmini.study.link.link import Address, Captured
 from quicmini.tls.codes import ExtensionType, HandshakeType
 from quicmini.tls.messages import HEADER_SIZE, ClientHello, EncryptedExtensions
 from quicmini.wire.frames import Ack, ConnectionClose, Crypto, PathChallenge, PathResponse
 from quicmini.wire.packet import VERSION_1, VERSION_2, PacketType
 from quicmini.wire.transport_parameters import TransportParameters, parse_transport_parameters
 from tests.interop.dissect import Packet, crypto_stream, dissect
-from tests.interop.link import Address, Captured
 
 __all__ = ["Check", "Evidence", "handshakes"]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from quicmini.crypto.keys import CIPHER_SUITES, INITIAL_SUITE, initial_secrets
 from quicmini.crypto.protection import Opener
 from quicmini.errors import DecodeError, TransportError
+from quicmini.study.link.link import Captured
 from quicmini.wire.frames import Crypto, Frame, NewConnectionId, parse_frames
 from quicmini.wire.packet import (
     MAX_CID_LENGTH,
@@ -23,7 +24,6 @@ from quicmini.wire.packet import (
     decode_packet_number,
     parse_long_header,
 )
-from tests.interop.link import Captured
 
 __all__ = ["Packet", "crypto_stream", "dissect"]
 

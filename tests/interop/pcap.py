@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.interop.link import Address, Captured
+from quicmini.study.link.link import Address, Captured
 
 __all__ = ["write_pcap"]
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from time import monotonic
 
 from quicmini.errors import QuicError
+from quicmini.study.link.link import Address, Link
 from tests.interop.cases import Case
 from tests.interop.checks import Evidence
 from tests.interop.convention import UNSUPPORTED
 from tests.interop.explained import EXPLAINED
-from tests.interop.link import Address, Link
 from tests.interop.pcap import write_pcap
 from tests.interop.result import Result
 

@@ -9,12 +9,12 @@ import pytest
 
 from quicmini.config import Config
 from quicmini.observe.keylog import KeyLog, parse_key_log
+from quicmini.study.link.link import Captured
 from quicmini.wire.frames import Crypto, HandshakeDone, Stream
 from quicmini.wire.packet import VERSION_1, PacketType
 from tests.certificates import CertificateFiles
 from tests.connection.pair import CLIENT, SERVER, Pair
 from tests.interop.dissect import Packet, crypto_stream, dissect
-from tests.interop.link import Captured
 
 _PATH = ("127.0.0.1", 1)
 SUITES = (0x1301, 0x1302, 0x1303)

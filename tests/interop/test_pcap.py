@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from tests.interop.link import Captured
+from quicmini.study.link.link import Captured
 from tests.interop.pcap import write_pcap
 
 

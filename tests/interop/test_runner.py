@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from quicmini.study.link.scenario import Direction
 from tests.interop import runner
 from tests.interop.cases import CASES
 from tests.interop.checks import Check, Evidence
 from tests.interop.runner import run_case
-from tests.interop.scenario import Direction
 from tests.observe.qlog_schema import problems, read
 
 HANDSHAKE = CASES["handshake"]

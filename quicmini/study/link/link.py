@@ -20,7 +20,7 @@ import threading
 from dataclasses import dataclass
 from time import monotonic
 
-from tests.interop.scenario import Bottleneck, Fate, Scenario
+from quicmini.study.link.scenario import Bottleneck, Fate, Scenario
 
 __all__ = ["Address", "Captured", "Link"]
 

@@ -6,7 +6,7 @@ from itertools import groupby
 
 import pytest
 
-from tests.interop.scenario import Bottleneck, Direction, Scenario
+from quicmini.study.link.scenario import Bottleneck, Direction, Scenario
 
 SIZE = 972  # bytes: 1000 with the headers around it
 DATAGRAM = bytes(range(243)) * 4

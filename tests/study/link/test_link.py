@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.interop.link import Address, Link
-from tests.interop.scenario import Direction, Scenario
+from quicmini.study.link.link import Address, Link
+from quicmini.study.link.scenario import Direction, Scenario
 
 FAST = Scenario(delay=0.0, bandwidth=1e9)
 TIMEOUT = 10  # seconds: a limit against hangs
