@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 from functools import cache
 from typing import NamedTuple
 
-from quicmini.crypto.hkdf import hkdf_expand_label, hkdf_extract
+from quicmini.crypto.hkdf import hkdf_expand_label, hkdf_extract, hmac_digest
 from quicmini.crypto.keys import CipherSuite
 from quicmini.tls.codes import HandshakeType
 
@@ -138,7 +137,7 @@ class KeySchedule:
 
     def _finished_mac(self, base_key: bytes, transcript_hash: bytes) -> bytes:
         finished_key = hkdf_expand_label(self._hash_name, base_key, "finished", b"", self.suite.hash_length)
-        return hmac.digest(finished_key, transcript_hash, self._hash_name)
+        return hmac_digest(self._hash_name, finished_key, transcript_hash)
 
 
 def certificate_verify_content(context: str, transcript_hash: bytes) -> bytes:

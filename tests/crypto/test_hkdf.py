@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from quicmini.crypto.hkdf import hkdf_expand, hkdf_expand_label, hkdf_extract, hkdf_label
+from quicmini.crypto.hkdf import hkdf_expand, hkdf_expand_label, hkdf_extract, hkdf_label, hmac_digest
 
 HASHES: dict[str, hashes.HashAlgorithm] = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384()}
+
+
+@pytest.mark.parametrize("hash_name", HASHES)
+@pytest.mark.parametrize("key_length", [0, 1, 32, 48, 64, 65, 128, 129, 1000])
+@pytest.mark.parametrize("message", [b"", b"message" * 100])
+def test_hmac_agrees_with_the_standard_library(hash_name: str, key_length: int, message: bytes) -> None:
+    """Keys shorter than a block of the hash, as long, and longer."""
+    key = bytes(index % 256 for index in range(key_length))
+    assert hmac_digest(hash_name, key, message) == hmac.digest(key, message, hash_name)
 
 
 @pytest.mark.parametrize("hash_name", HASHES)
