@@ -2,9 +2,9 @@
 
     config = Config(observer=Qlog("qlog"))
 
-Written as a sequence of JSON texts (RFC 7464), the first of them about the connection, then one for each event: qlog
-0.3, see `qlog_events`. No data and no secrets are recorded, but who talks to whom, and when. Each packet takes some
-300 bytes of the disk, and a busy connection becomes about three times as slow: for debugging, and for study.
+Written as a sequence of JSON texts (RFC 7464), the first of them about the connection, then one for each event: see
+`qlog_events`. No data and no secrets are recorded, but who talks to whom, and when. Each packet takes some 300 bytes
+of the disk, and a busy connection becomes about three times as slow: for debugging, and for study.
 """
 
 from __future__ import annotations
@@ -30,6 +30,15 @@ FLUSH_SIZE = 64 * 1024  # characters
 FLUSH_INTERVAL = 0.25  # seconds
 
 _RECORD_SEPARATOR = "\x1e"
+
+# What a file says that it is. The newest draft wants the first two at its beginning; qvis reads the next two.
+_KIND = {
+    "file_schema": "urn:ietf:params:qlog:file:sequential",
+    "serialization_format": "application/qlog+json-seq",
+    "qlog_format": "JSON-SEQ",
+    "qlog_version": "0.3",
+}
+_EVENT_SCHEMAS = ["urn:ietf:params:qlog:events:quic-13"]
 
 
 class Qlog:
@@ -83,7 +92,8 @@ class Trace:
         self._waiting: list[str] = []
         self._size = 0
         self._start: float | None = None
-        self._newest = 0.0  # milliseconds since the start
+        self._epoch = 0.0  # when that was, in milliseconds since 1970
+        self._newest = 0.0  # the time of the newest event
         self._flushed_at = 0.0
         self._written = False
         self._over = False  # the file is complete, or could not be written
@@ -94,11 +104,13 @@ class Trace:
             return
         if self._start is None:
             self._start = self._flushed_at = now
+            self._epoch = self._qlog.now()
             self._add(self._head())
         event = self._renderer.render(occurrence)
         if event is not None:
             name, data = event
-            self._newest = max(self._newest, round((now - self._start) * 1000, 3))  # readers insist on the order
+            # Readers insist on the order.
+            self._newest = max(self._newest, round(self._epoch + (now - self._start) * 1000, 3))
             self._add({"time": self._newest, "name": name, "data": data})
         self._ending = self._ending or isinstance(occurrence, Ended)
         if self._ending or self._size >= FLUSH_SIZE or now - self._flushed_at >= FLUSH_INTERVAL:
@@ -108,15 +120,14 @@ class Trace:
             self._over = True
 
     def _head(self) -> dict[str, Any]:
-        common = {
-            "ODCID": self._original_cid,
-            "group_id": self._original_cid,
-            "protocol_type": ["QUIC"],
-            "time_format": "relative",
-            "reference_time": self._qlog.now(),
+        # Times are milliseconds since 1970, of the system's clock. That is what the absence of `time_format` and
+        # `reference_time` means in every version; their values have no common form.
+        trace = {
+            "vantage_point": {"name": "quicmini", "type": self._role},
+            "common_fields": {"group_id": self._original_cid, "protocol_type": ["QUIC"]},
+            "event_schemas": _EVENT_SCHEMAS,
         }
-        trace = {"vantage_point": {"name": "quicmini", "type": self._role}, "common_fields": common}
-        return {"qlog_version": "0.3", "qlog_format": "JSON-SEQ", "title": "quicmini", "trace": trace}
+        return {**_KIND, "title": "quicmini", "trace": trace}
 
     def _add(self, record: dict[str, Any]) -> None:
         text = f"{_RECORD_SEPARATOR}{json.dumps(record, separators=(',', ':'))}\n"

@@ -1,7 +1,8 @@
 """What happens on a connection as qlog has it: names and fields of draft-ietf-quic-qlog-quic-events.
 
 The names are those of qlog 0.3, which is what qvis and most other tools read; newer drafts put all of them under
-`quic:`. Where the drafts call a field differently, both names are there (`owner`, `initiator`).
+`quic:`. Where the drafts call a field differently, both names are there (`owner`, `initiator`); where they contradict
+each other, and qvis does not care, it is as the newest has it.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ class Renderer:
     def _protocol_chosen(self, choice: told.ApplicationProtocolChosen) -> Event:
         data: Fields = {"tls_cipher": choice.cipher_suite, "resumed": choice.resumed}
         if choice.protocol is not None:
-            data = {"chosen_alpn": choice.protocol} | data
+            data = {"chosen_alpn": {"string_value": choice.protocol}} | data
         return "transport:alpn_information", data
 
     def _parameters_set(self, event: told.ParametersSet) -> Event:

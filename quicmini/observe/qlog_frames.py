@@ -1,7 +1,7 @@
 """Frames as qlog has them: the names and fields of draft-ietf-quic-qlog-quic-events §8.
 
 Data is not recorded, only how much there was. Where the versions of the draft differ, the fields of both are there, as
-long as they do not contradict each other: what a frame carries is `length` for some readers, `raw` for others.
+long as they do not contradict each other: how much a frame carries is `length` in 0.3, `raw.length` in the newest.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from quicmini.errors import TransportError, TransportErrorCode
+from quicmini.errors import DecodeError, TransportError, TransportErrorCode
 from quicmini.wire import frames as wire
+from quicmini.wire.varint import decode_varint
 
 __all__ = ["APPLICATION_SPACE", "TRANSPORT_SPACE", "Fields", "error_fields", "frames_of", "token_fields"]
 
@@ -32,12 +33,11 @@ def frames_of(payload: bytes, ack_delay_exponent: int) -> list[Fields]:
         try:
             frame, end = wire.parse_frame(payload, pos)
         except TransportError:
-            unknown = {"frame_type": "unknown", "frame_type_bytes": payload[pos], "frame_type_value": payload[pos]}
-            return [*found, unknown | {"raw": {"length": len(payload) - pos}}]
+            return [*found, _unknown(payload, pos)]
         if isinstance(frame, wire.Ack):
             found.append(_ack(frame, ack_delay_exponent))
         else:
-            found.append(_RENDER[type(frame)](frame, end - pos))
+            found.append(_RENDER[type(frame)](frame))
         pos = end
     return found
 
@@ -66,23 +66,31 @@ def _ack(frame: wire.Ack, exponent: int) -> Fields:
     return fields if frame.ecn is None else fields | frame.ecn._asdict()
 
 
-def _with_data(name: str, size: int, length: int, **fields: object) -> Fields:
-    """size: of the whole frame. length: of what it carries."""
-    raw = {"length": size, "payload_length": length}
-    return {"frame_type": name, **fields, "length": length, "payload_length": length, "raw": raw}
+def _unknown(payload: bytes, pos: int) -> Fields:
+    try:
+        frame_type, _ = decode_varint(payload, pos)
+    except DecodeError:
+        frame_type = payload[pos]
+    raw = {"length": len(payload) - pos}
+    return {"frame_type": "unknown", "frame_type_bytes": frame_type, "raw_frame_type": frame_type, "raw": raw}
 
 
-def _plain(name: str) -> Callable[[Any, int], Fields]:
+def _with_data(name: str, length: int, **fields: object) -> Fields:
+    """length: of what the frame carries, as its own Length field has it; `raw.length` is that as well."""
+    return {"frame_type": name, **fields, "length": length, "raw": {"length": length, "payload_length": length}}
+
+
+def _plain(name: str) -> Callable[[Any], Fields]:
     """Frames whose fields have the same names there."""
 
-    def render(frame: Any, size: int) -> Fields:
+    def render(frame: Any) -> Fields:
         return {"frame_type": name, **frame._asdict()}
 
     return render
 
 
-def _stream_count(name: str) -> Callable[[Any, int], Fields]:
-    def render(frame: Any, size: int) -> Fields:
+def _stream_count(name: str) -> Callable[[Any], Fields]:
+    def render(frame: Any) -> Fields:
         fields = frame._asdict()
         kind = "bidirectional" if fields.pop("bidirectional") else "unidirectional"
         return {"frame_type": name, "stream_type": kind, **fields}
@@ -90,38 +98,38 @@ def _stream_count(name: str) -> Callable[[Any, int], Fields]:
     return render
 
 
-def _path_frame(name: str) -> Callable[[Any, int], Fields]:
-    return lambda frame, size: {"frame_type": name, "data": frame.data.hex()}
+def _path_frame(name: str) -> Callable[[Any], Fields]:
+    return lambda frame: {"frame_type": name, "data": frame.data.hex()}
 
 
-def _padding(frame: wire.Padding, size: int) -> Fields:
-    return _with_data("padding", size, frame.length)
+def _padding(frame: wire.Padding) -> Fields:
+    return _with_data("padding", frame.length, payload_length=frame.length)
 
 
-def _reset_stream(frame: wire.ResetStream, size: int) -> Fields:
+def _reset_stream(frame: wire.ResetStream) -> Fields:
     error = error_fields(frame.error_code, APPLICATION_SPACE)
     return {"frame_type": "reset_stream", "stream_id": frame.stream_id, **error, "final_size": frame.final_size}
 
 
-def _stop_sending(frame: wire.StopSending, size: int) -> Fields:
+def _stop_sending(frame: wire.StopSending) -> Fields:
     error = error_fields(frame.error_code, APPLICATION_SPACE)
     return {"frame_type": "stop_sending", "stream_id": frame.stream_id, **error}
 
 
-def _crypto(frame: wire.Crypto, size: int) -> Fields:
-    return _with_data("crypto", size, len(frame.data), offset=frame.offset)
+def _crypto(frame: wire.Crypto) -> Fields:
+    return _with_data("crypto", len(frame.data), offset=frame.offset)
 
 
-def _new_token(frame: wire.NewToken, size: int) -> Fields:
+def _new_token(frame: wire.NewToken) -> Fields:
     return {"frame_type": "new_token", "token": {"type": "resumption", **token_fields(frame.token)}}
 
 
-def _stream(frame: wire.Stream, size: int) -> Fields:
+def _stream(frame: wire.Stream) -> Fields:
     fin = {"fin": True} if frame.fin else {}
-    return _with_data("stream", size, len(frame.data), stream_id=frame.stream_id, offset=frame.offset, **fin)
+    return _with_data("stream", len(frame.data), stream_id=frame.stream_id, offset=frame.offset, **fin)
 
 
-def _new_connection_id(frame: wire.NewConnectionId, size: int) -> Fields:
+def _new_connection_id(frame: wire.NewConnectionId) -> Fields:
     """Without its token: whoever knows that can end the connection (RFC 9000 §10.3.1)."""
     return {
         "frame_type": "new_connection_id",
@@ -132,7 +140,7 @@ def _new_connection_id(frame: wire.NewConnectionId, size: int) -> Fields:
     }
 
 
-def _connection_close(frame: wire.ConnectionClose, size: int) -> Fields:
+def _connection_close(frame: wire.ConnectionClose) -> Fields:
     space = APPLICATION_SPACE if frame.frame_type is None else TRANSPORT_SPACE
     fields: Fields = {"frame_type": "connection_close", "error_space": space, **error_fields(frame.error_code, space)}
     fields["reason"] = frame.reason
@@ -142,12 +150,12 @@ def _connection_close(frame: wire.ConnectionClose, size: int) -> Fields:
     return fields
 
 
-def _datagram(frame: wire.Datagram, size: int) -> Fields:
-    return _with_data("datagram", size, len(frame.data))
+def _datagram(frame: wire.Datagram) -> Fields:
+    return _with_data("datagram", len(frame.data))
 
 
 # All but ACK, which takes more to be understood.
-_RENDER: dict[type, Callable[[Any, int], Fields]] = {
+_RENDER: dict[type, Callable[[Any], Fields]] = {
     wire.Padding: _padding,
     wire.Ping: _plain("ping"),
     wire.ResetStream: _reset_stream,
