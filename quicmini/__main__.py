@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from textwrap import indent
 from typing import Protocol
 
-from quicmini.study import bounds, keys, vectors
+from quicmini.study import bounds, dissect, keys, vectors
 
 __all__ = ["COMMANDS", "main"]
 
@@ -33,6 +33,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "bounds": bounds,
+    "dissect": dissect,
     "keys": keys,
     "vectors": vectors,
 }

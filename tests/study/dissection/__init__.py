@@ -1,0 +1,1 @@
+"""`python -m quicmini dissect`, part by part, and beside tshark."""
