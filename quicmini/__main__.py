@@ -10,6 +10,7 @@ from textwrap import indent
 from typing import Protocol
 
 from quicmini.study import bounds, dissect, keys, vectors
+from quicmini.study.trace import command as trace
 
 __all__ = ["COMMANDS", "main"]
 
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Command] = {
     "bounds": bounds,
     "dissect": dissect,
     "keys": keys,
+    "trace": trace,
     "vectors": vectors,
 }
 
