@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quicmini.observe.qlog_frames import APPLICATION_SPACE, TRANSPORT_SPACE, error_fields, frames_of
 from quicmini.wire import frames as wire
@@ -99,3 +103,18 @@ def test_errors_have_names() -> None:
     assert error_fields(0x03, TRANSPORT_SPACE)["error"] == "flow_control_error"
     assert error_fields(0x03, APPLICATION_SPACE)["error"] == "unknown"
     assert error_fields(0x4242, TRANSPORT_SPACE) == {"error": "unknown", "error_code": 0x4242}
+
+
+@given(st.binary(max_size=80), st.integers(0, 20))
+def test_no_payload_is_too_strange(payload: bytes, exponent: int) -> None:
+    json.dumps(frames_of(payload, exponent), allow_nan=False)
+
+
+@given(st.lists(st.sampled_from(EXAMPLES), min_size=1, max_size=4), st.data())
+def test_nor_one_that_was_changed(frames: list[tuple[wire.Frame, str]], data: st.DataObject) -> None:
+    payload = bytearray(b"".join(bytes.fromhex(each) for _, each in frames))
+    position = data.draw(st.integers(0, len(payload) - 1))
+    payload[position] ^= data.draw(st.integers(1, 255))
+    found = frames_of(bytes(payload), 3)
+    assert found
+    json.dumps(found, allow_nan=False)
