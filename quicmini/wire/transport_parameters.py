@@ -212,7 +212,7 @@ _PARAMETERS = {
     0x05: _integer("initial_max_stream_data_bidi_local"),
     0x06: _integer("initial_max_stream_data_bidi_remote"),
     0x07: _integer("initial_max_stream_data_uni"),
-    0x08: _integer("initial_max_streams_bidi", maximum=MAX_STREAM_COUNT),  # §4.6
+    0x08: _integer("initial_max_streams_bidi", maximum=MAX_STREAM_COUNT),  # RFC 9000 §4.6
     0x09: _integer("initial_max_streams_uni", maximum=MAX_STREAM_COUNT),
     0x0A: _integer("ack_delay_exponent", maximum=20),
     0x0B: _integer("max_ack_delay", maximum=2**14 - 1),

@@ -63,7 +63,7 @@ CONTRADICTIONS = {
     },
 }
 
-# Fields of the project's own, which the drafts allow (main schema, §8.2).
+# Fields of the project's own, which the drafts allow (draft-ietf-quic-qlog-main-schema §8.2).
 EXTENSIONS = {
     "transport:alpn_information.tls_cipher",
     "transport:alpn_information.resumed",

@@ -1,4 +1,4 @@
-"""Values and their bytes, written out by hand from the RFCs: each pair drives the reader and the writer alike."""
+"""Values and their bytes, written out by hand from RFC 9000: each pair drives the reader and the writer alike."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def test_version_chosen_by_a_client_is_available() -> None:
 
 
 def test_unknown_parameters_are_ignored() -> None:
-    data = bytes.fromhex("1b 03 aabbcc 01 01 05 ffffffffffffffff 00")  # 0x1b = 31 * 0 + 27: reserved, §18.1
+    data = bytes.fromhex("1b 03 aabbcc 01 01 05 ffffffffffffffff 00")  # 0x1b = 31 * 0 + 27: reserved, RFC 9000 §18.1
     assert parse_transport_parameters(data, from_client=True) == TransportParameters(max_idle_timeout=5)
 
 
