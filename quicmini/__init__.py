@@ -26,6 +26,8 @@ from quicmini.errors import (
     TransportErrorCode,
     VersionNegotiationError,
 )
+from quicmini.observe import environment
+from quicmini.sync import recording
 from quicmini.sync.client import connect
 from quicmini.sync.connection import Connection
 from quicmini.sync.listener import Listener, listen
@@ -54,3 +56,5 @@ __all__ = [
     "connect",
     "listen",
 ]
+
+recording.from_environment = environment.complete

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
+from typing import Protocol
 
-__all__ = ["KNOWN_VERSIONS", "MAX_CONCURRENT_STREAMS", "Config", "Keylog", "MakeObserver", "Observer"]
+__all__ = ["KNOWN_VERSIONS", "MAX_CONCURRENT_STREAMS", "Capture", "Config", "Keylog", "MakeObserver", "Observer"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -28,6 +29,28 @@ Observer = Callable[[float, object], None]
 # Called with the original Destination Connection ID, and whether this side is the client.
 MakeObserver = Callable[[bytes, bool], Observer]
 
+
+class Capture(Protocol):
+    """What is told each datagram, and the secrets to open them with. Called with locks held: it must not block."""
+
+    def keylog(self, *, is_client: bool) -> Keylog:
+        """Whom to tell the secrets of what one call of `connect` or `listen` makes."""
+        ...
+
+    def add(
+        self,
+        time: int,
+        datagrams: Sequence[bytes],
+        source: tuple[str, int],
+        destination: tuple[str, int],
+        ecn: int,
+        *,
+        is_sent: bool,
+    ) -> None:
+        """Datagrams that left together, or arrived together; time: nanoseconds since 1970, ecn: their IP headers'."""
+        ...
+
+
 # Tickets for each client: one for each of the next connections, so that nobody can tell that they belong together.
 MAX_SESSION_TICKETS = 16
 
@@ -42,6 +65,9 @@ _OPTIONAL: dict[str, tuple[type, ...]] = {
     "stateless_reset_key": (bytes,),
     "preferred_address": (tuple,),
 }
+# What must be there to call in the fields that have something called, and what is said if it is not.
+_CALLED = {"keylog": "__call__", "observer": "__call__", "capture": "add"}
+_WANTED = {"keylog": "Callable", "observer": "Callable", "capture": "Capture"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +109,8 @@ class Config:
         writes them to a file. Called with a lock held: it must not block, nor raise. None: nobody is told.
     observer: makes, for each connection, what is told all that happens on it: `quicmini.observe.qlog.Qlog` has a file
         written for each. Called with a lock held: it must not block. None: nobody is told, and nothing gets slower.
+    capture: is told each datagram and the secrets to open it: `quicmini.observe.pcapng.PcapNg` writes a file that
+        Wireshark opens. None: nobody is told, and nothing gets slower.
     """
 
     idle_timeout: float = 30.0
@@ -112,6 +140,7 @@ class Config:
     follow_preferred_address: bool = True
     keylog: Keylog | None = None
     observer: MakeObserver | None = None
+    capture: Capture | None = None
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -156,10 +185,10 @@ class Config:
         for item in fields(self):
             value = getattr(self, item.name)
             kinds = _OPTIONAL.get(item.name) or _KINDS.get(type(item.default))
-            if value is item.default or (item.name in ("keylog", "observer") and callable(value)):
+            if value is item.default or (item.name in _CALLED and callable(getattr(value, _CALLED[item.name], None))):
                 continue
             if kinds is None or not isinstance(value, kinds):
-                wanted = " or ".join(kind.__name__ for kind in kinds) if kinds else "Callable"
+                wanted = " or ".join(kind.__name__ for kind in kinds) if kinds else _WANTED[item.name]
                 raise TypeError(f"{item.name} must be of type {wanted} (got {value!r})")
 
 

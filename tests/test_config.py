@@ -74,6 +74,7 @@ def test_what_cannot_work_is_refused_by_name(name: str, value: Any) -> None:
         ("preferred_address", "127.0.0.1:4433", "tuple"),
         ("keylog", "keys.log", "Callable"),
         ("observer", "qlog", "Callable"),
+        ("capture", "talk.pcapng", "Capture"),
     ],
 )
 def test_what_is_of_another_type_is_refused_by_name(name: str, value: Any, wanted: str) -> None:

@@ -26,8 +26,8 @@ FLOORS = (
     ("quicmini.streams",),
     ("quicmini.connection",),
     ("quicmini.sync",),
-    ("quicmini",),  # the public names
     ("quicmini.observe",),
+    ("quicmini",),  # the public names
     ("quicmini.study", "quicmini.__main__"),
     ("chat",),
     ("tests",),

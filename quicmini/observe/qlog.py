@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from quicmini.connection.occurrences import Ended, Phase, PhaseChanged
+from quicmini.observe.problems import why
 from quicmini.observe.qlog_events import Renderer
 from quicmini.sync.clock import calendar
 
@@ -73,7 +74,7 @@ class Qlog:
         except OSError as error:
             if not self._warned:
                 self._warned = True
-                logger.warning("cannot write qlog: %s", error)
+                logger.warning("cannot write qlog into %r: %s; going on without it", str(self._directory), why(error))
             return False
         return True
 

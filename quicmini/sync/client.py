@@ -19,8 +19,8 @@ from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
 from quicmini.sync.loop import Loop
 from quicmini.sync.moving import follow_preference
+from quicmini.sync.recording import recorded, socket_type
 from quicmini.sync.tokens import TOKENS
-from quicmini.sync.udp import UdpSocket
 from quicmini.tls.certificates import Credential, TrustStore, load_credential, load_trust_store
 from quicmini.tls.context import ClientContext, protocol_names
 from quicmini.tls.session import Session
@@ -67,6 +67,7 @@ def connect(
     _check(session, certfile, keyfile)
     Deadline(close_timeout)  # ValueError if it is none
     host, port = check_address(address, lowest_port=1)
+    config = recorded(config, is_client=True)
     context = _context(
         protocol_names(alpn_protocols),
         config.cipher_suites,
@@ -119,7 +120,7 @@ def _context(
 
 def _open(family: int, remote: Address, settings: ClientSettings, config: Config, deadline: Deadline) -> Driver:
     """A connection to one address, its handshake complete unless early data may be sent before."""
-    udp = UdpSocket.connect(family, remote)
+    udp = socket_type(config.capture).connect(family, remote)
     try:
         endpoint = Endpoint(config, random=os.urandom)
         token = TOKENS.take(remote, settings.server_name, first_version(config, settings.session))

@@ -11,7 +11,7 @@ import struct
 import sys
 
 __all__ = ["CONTROL_SPACE", "SOL_UDP", "UDP_GRO", "UDP_SEGMENT", "Control", "ask_for_ecn", "ask_for_local_address",
-           "ecn_controls", "mark_by_default", "parse_controls", "segment_control"]  # fmt: skip
+           "ecn_controls", "local_address", "mark_by_default", "parse_controls", "segment_control"]  # fmt: skip
 
 # What sendmsg takes: level, type, data.
 Control = tuple[int, int, bytes]
@@ -103,3 +103,11 @@ def parse_controls(controls: list[Control]) -> tuple[int, Control | None, int]:
             is_link_local = local[0] == 0xFE and local[1] & 0xC0 == 0x80
             answer = (level, kind, _PKTINFO6.pack(local, interface if is_link_local else 0))
     return size, answer, ecn
+
+
+def local_address(answer: Control) -> str:
+    """This host's IP address in what `parse_controls` wants to be sent along."""
+    _, kind, data = answer
+    if kind == IPV6_PKTINFO:
+        return socket.inet_ntop(socket.AF_INET6, _PKTINFO6.unpack_from(data)[0])
+    return socket.inet_ntop(socket.AF_INET, _PKTINFO.unpack_from(data)[1])

@@ -21,6 +21,7 @@ from quicmini.sync.connection import Connection
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
 from quicmini.sync.loop import Loop
+from quicmini.sync.recording import recorded, socket_type
 from quicmini.sync.udp import UdpSocket
 from quicmini.tls.certificates import load_credential, load_trust_store
 from quicmini.tls.context import ServerContext, protocol_names
@@ -54,6 +55,7 @@ def listen(
     ValueError if its content, or another argument, is not what it should be, TypeError for what is of another type.
     """
     host, port = check_address(address)
+    config = recorded(config, is_client=False)
     context = ServerContext(
         alpn_protocols=protocol_names(alpn_protocols),
         cipher_suites=config.cipher_suites,
@@ -68,7 +70,7 @@ def listen(
     endpoint = Endpoint(config, random=os.urandom, server=ServerSettings(context))
     infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
     family, _, _, _, local = infos[0]
-    udp = UdpSocket.bind(family, local)
+    udp = socket_type(config.capture).bind(family, local)
     listener = Listener(udp, endpoint, config)
     if config.preferred_address is not None and bind_preferred_address:
         try:
@@ -108,7 +110,7 @@ class Listener:
     def listen_too(self, address: tuple[str, int]) -> None:
         """Take in what comes to another address, for connections that were made at the first one. OSError if it cannot
         be used."""
-        self._loop.add_socket(UdpSocket.bind(family_of(address), address))
+        self._loop.add_socket(type(self._loop.udp).bind(family_of(address), address))
 
     @property
     def address(self) -> tuple[str, int]:

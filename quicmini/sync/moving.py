@@ -10,7 +10,6 @@ from quicmini.errors import MigrationError
 from quicmini.sync.addresses import check_address, family_of
 from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
-from quicmini.sync.udp import UdpSocket
 
 __all__ = ["follow_preference", "move"]
 
@@ -35,7 +34,7 @@ def _move(driver: Driver, local_address: Address, deadline: Deadline, remote: Ad
     core = driver.core
     destination = remote or core.remote_address
     check_address(local_address)
-    udp = UdpSocket.connect(family_of(destination), destination, local_address)
+    udp = type(driver.loop.udp).connect(family_of(destination), destination, local_address)
     driver.loop.add_socket(udp)
     try:
         with driver.lock:
@@ -68,7 +67,7 @@ def follow_preference(driver: Driver) -> None:
     for address in core.preferred_addresses:
         if family_of(address) == family:
             try:
-                udp = UdpSocket.connect(family, address)
+                udp = type(driver.loop.udp).connect(family, address)
             except OSError as error:
                 logger.debug("the server's preferred address %s cannot be used: %s", address, error)
                 return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import stat
 from pathlib import Path
 
@@ -45,9 +47,42 @@ def test_closed_it_writes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "keys.log").read_text() == ""
 
 
-def test_a_full_disk_is_no_error() -> None:
-    with KeyLog("/dev/full") as log:
+def test_a_full_disk_is_no_error_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    with KeyLog("/dev/full") as log, caplog.at_level(logging.WARNING):
         log("A", b"\1", b"\2")
+        log("B", b"\1", b"\2")
+    assert caplog.messages == ["cannot write the key log '/dev/full': No space left on device; going on without it"]
+
+
+def test_a_pipe_whose_reader_sleeps_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    lines = 2000  # more than a pipe holds
+    with KeyLog(path) as log, caplog.at_level(logging.WARNING):
+        for _ in range(lines):
+            log("A", bytes(32), bytes(32))
+        (message,) = caplog.messages
+        assert message.endswith("its reader does not keep up; going on without it")
+        arrived = os.read(reader, 1 << 20)
+        log("B", bytes(32), bytes(32))
+    arrived += os.read(reader, 1 << 20)
+    os.close(reader)
+    text = arrived.decode()
+    assert text.endswith(f"B {bytes(32).hex()} {bytes(32).hex()}\n")
+    assert 100 < text.count("\n") < lines
+
+
+def test_a_line_that_was_torn_does_not_tear_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "keys.log"
+    write = os.write
+    with KeyLog(path) as log:
+        monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:5]))
+        log("TORN", b"\1", b"\2")
+        monkeypatch.undo()
+        log("A", b"\1", b"\2")
+        log("B", b"\1", b"\2")
+    assert path.read_text() == "TORN \nA 01 02\nB 01 02\n"
 
 
 def test_a_file_that_cannot_be_written_is_an_error_at_once(tmp_path: Path) -> None:
