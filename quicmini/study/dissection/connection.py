@@ -57,9 +57,13 @@ class Connection:
         self.secrets = self._key_log.get(client_random, self.secrets)
 
     def retry_seen(self, source_cid: bytes) -> None:
-        """Initial keys may come from a Retry packet's Source Connection ID from now on (RFC 9001 §5.2)."""
+        """Initial keys may come from a Retry packet's Source Connection ID from now on (RFC 9001 §5.2).
+
+        The client's handshake data starts anew: it is to be the same (RFC 9000 §17.2.5.3), which not all heed.
+        """
         if source_cid not in self.initial_cids and len(self.initial_cids) < _MAX_INITIAL_CIDS:
             self.initial_cids.append(source_cid)
+            self._crypto.pop((PacketType.INITIAL, True), None)
 
     def open(
         self, packet_type: PacketType, version: int, packet: bytes, pn_offset: int, *, to_server: bool
@@ -87,8 +91,14 @@ class Connection:
     ) -> Iterator[tuple[Keys, Secrets | None]]:
         """The keys to try, and the secrets of the key log that they are made of."""
         if packet_type is PacketType.INITIAL:
-            for cid in reversed(self.initial_cids):
+            cids = list(reversed(self.initial_cids))
+            for cid in cids:
                 yield self._initial_keys(cid, version, to_server=to_server), None
+            # Senders have been seen that change the version of the header and not yet that of the keys (RFC 9369 §4.1).
+            for other in SUPPORTED_VERSIONS:
+                if other != version:
+                    for cid in cids:
+                        yield self._initial_keys(cid, other, to_server=to_server), None
             return
         versions = [version or self.version] if version or self.version else SUPPORTED_VERSIONS
         for client_random, secrets in self._sessions():

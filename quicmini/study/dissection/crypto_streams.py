@@ -5,6 +5,7 @@ from __future__ import annotations
 from quicmini.errors import TransportError
 from quicmini.streams.reassembly import Reassembly
 from quicmini.study.fields import Field
+from quicmini.study.tls_fields import dissect_message
 
 __all__ = ["MAX_CRYPTO_AHEAD", "CryptoStream"]
 
@@ -14,10 +15,6 @@ MAX_CRYPTO_AHEAD = 1 << 20
 _HEADER_SIZE = 4  # type and 24-bit length
 
 _CLIENT_RANDOM = slice(6, 38)  # in a ClientHello: type, length and legacy version come before it
-
-
-def dissect_message(message: bytes, offset: int) -> Field:
-    return Field(f"handshake message {message[0]}", offset, message, f"{len(message)} bytes", "RFC 9846 §4")
 
 
 class CryptoStream:

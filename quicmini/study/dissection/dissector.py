@@ -215,7 +215,10 @@ def _of(packet: Packet, candidate: Candidate) -> Packet:
 
 
 def _not_quic(data: bytes, start: int) -> Packet:
-    why = "no QUIC packet: Header Form and Fixed Bit are 0, and no known connection is addressed"
+    why = (
+        "no QUIC packet: its Fixed Bit is 0, and it belongs to no connection whose handshake was seen (a greased one "
+        "may look so, RFC 9287)"
+    )
     return Packet(
         "not QUIC", start, data[start:], (unreadable(start, data[start:], why),), "RFC 9000 §17.3.1", problem=why
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from quicmini.crypto.keys import CIPHER_SUITES, INITIAL_SUITE, initial_secrets
 from quicmini.crypto.protection import Opener
 from quicmini.errors import DecodeError
+from quicmini.study.dissection.header_fields import version_name
 from quicmini.wire.packet import PacketType, decode_packet_number
 
 __all__ = ["Failure", "Keys", "Opened", "Secrets", "initial_keys", "logged_keys", "secret_label"]
@@ -122,7 +123,7 @@ def initial_keys(cid: bytes, version: int, *, to_server: bool) -> Keys:
     client, server = initial_secrets(cid, version)
     sender = "client" if to_server else "server"
     opener = Opener(INITIAL_SUITE, client if to_server else server, version)
-    return Keys(f"{sender} Initial keys from {cid.hex() or 'an empty ID'}", [opener])
+    return Keys(f"{sender} Initial keys of {version_name(version)} from {cid.hex() or 'an empty ID'}", [opener])
 
 
 def secret_label(packet_type: PacketType, *, to_server: bool) -> str:

@@ -18,7 +18,7 @@ _OFFSET_WIDTH = 6
 _RAW_WIDTH = 2 * _BYTES_SHOWN + 1
 _NAME_AT = _OFFSET_WIDTH + 2 + _RAW_WIDTH + 1
 _VALUE_AT = _NAME_AT + 29
-_SECTION_WIDTH = 17
+_SECTION_WIDTH = 18  # with the space before it
 
 
 def datagram_lines(datagram: Datagram, ink: Ink, first_time: float) -> Iterator[str]:
@@ -89,14 +89,14 @@ def _field(field: Field, ink: Ink, depth: int) -> Iterator[str]:
     value = field.value if field.value != raw else ""
     name = "  " * depth + field.name
     name_width = max(_VALUE_AT - _NAME_AT, len(name) + 1)
-    room = WIDTH - _SECTION_WIDTH - _NAME_AT - name_width
+    room = WIDTH - _NAME_AT - name_width - (_SECTION_WIDTH if field.section else 0)
     first, *more = _wrapped(value, room)
     what = "bad" if field.name == "unreadable" else "value"
     line = (
         f"{ink('faint', f'{field.offset:>{_OFFSET_WIDTH}}  {raw:<{_RAW_WIDTH}}')} "
         f"{ink('name', f'{name:<{name_width}}')}{ink(what, f'{first:<{room}}')}"
     )
-    yield f"{line} {ink('faint', f'{field.section:>{_SECTION_WIDTH - 1}}')}" if field.section else line.rstrip()
+    yield f"{line} {ink('faint', field.section)}" if field.section else line.rstrip()
     for each in more:
         yield " " * _VALUE_AT + ink(what, each)
 
