@@ -72,6 +72,10 @@ class Connection:
         return self._core.is_client
 
     @property
+    def original_destination_cid(self) -> bytes:
+        return self._core.original_destination_cid
+
+    @property
     def remote_address(self) -> Address:
         return self._core.path.remote
 

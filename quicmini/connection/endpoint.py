@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import NamedTuple, TypeGuard
 
@@ -22,6 +23,7 @@ from quicmini.connection.version_negotiation import server_parameters, version_i
 from quicmini.connection.watched import make_connection
 from quicmini.crypto.protection import Opener, initial_protection
 from quicmini.errors import DecodeError, TransportError, TransportErrorCode
+from quicmini.tls.certificates import Credential
 from quicmini.tls.client import TlsClient
 from quicmini.tls.context import ClientContext, ServerContext
 from quicmini.tls.groups import Random
@@ -109,6 +111,11 @@ class Endpoint:
         self.transmits: list[Transmit] = []
         self.dropped: dict[str, int] = {}
         self.accepting = True
+
+    def replace_credential(self, credential: Credential) -> None:
+        """Server: who to be in handshakes that begin from now on. Those under way, and tickets, are not touched."""
+        if self._server is not None:
+            self._server = ServerSettings(replace(self._server.context, credential=credential))
 
     def connect(self, remote: Address, settings: ClientSettings, now: float) -> Connection:
         """A new client connection; its ClientHello is ready to be sent."""

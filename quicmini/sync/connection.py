@@ -71,6 +71,14 @@ class Connection:
         host, port = self._driver.core.remote_address[:2]
         return host, port
 
+    @property
+    def original_connection_id(self) -> bytes:
+        """The Destination Connection ID of the client's first packet: what names the connection in both sides' logs.
+
+        It stays the same whatever IDs come later (RFC 9000 §7.3); qlog files are named after it.
+        """
+        return self._driver.core.original_destination_cid
+
     def selected_alpn_protocol(self) -> str | None:
         """The application protocol that both sides agreed on (RFC 7301)."""
         return self._driver.core.alpn_protocol

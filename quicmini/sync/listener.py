@@ -112,6 +112,15 @@ class Listener:
         be used."""
         self._loop.add_socket(type(self._loop.udp).bind(family_of(address), address))
 
+    def reload_certificate(self, certfile: str, keyfile: str) -> None:
+        """Show another certificate in handshakes that begin from now on: a renewed one, before the old one expires.
+
+        Connections go on undisturbed, and sessions can still be resumed. certfile, keyfile: as in `listen`. Does not
+        block beyond reading them. Raises OSError if a file cannot be read, ValueError if its content is not what it
+        should be: then the certificate stays the old one.
+        """
+        self._endpoint.replace_credential(load_credential(certfile, keyfile))
+
     @property
     def address(self) -> tuple[str, int]:
         """The host and port that it listens on."""

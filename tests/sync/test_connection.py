@@ -217,3 +217,10 @@ def test_datagrams_grow_on_a_path_that_carries_more(pair: Pair) -> None:
     assert pair.client.max_datagram_payload > 16_000
     pair.client.send_datagram(bytes(16_000))
     assert pair.server.recv_datagram(PATIENCE) == bytes(16_000)
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_both_sides_know_it_by_one_name(make_pair: Callable[..., Pair], retry: bool) -> None:
+    pair = make_pair(retry=retry)
+    assert pair.client.original_connection_id == pair.server.original_connection_id
+    assert len(pair.client.original_connection_id) >= 8

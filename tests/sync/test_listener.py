@@ -3,10 +3,13 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
 
-from quicmini import ConnectionClosedOK, Listener, connect, listen
+from quicmini import Connection, ConnectionClosedOK, Listener, Session, connect, listen
 from tests.certificates import Authority, CertificateFiles
 from tests.sync.helpers import ALPN, PATIENCE, Pair, in_thread, until, waiters, waiting_threads
 
@@ -147,3 +150,43 @@ def test_a_signal_handler_may_close_it_while_its_thread_runs_the_loop(
     assert isinstance(asking.exception(PATIENCE), ConnectionClosedOK)
     loop.thread.join(PATIENCE)
     assert not loop.thread.is_alive()
+
+
+def shown(listener: Listener, cafile: str, session: Session | None = None) -> tuple[bytes | None, Connection]:
+    """The certificate that a new client is shown, and its connection."""
+    client = connect(listener.address, alpn_protocols=[ALPN], cafile=cafile, session=session)
+    return client.getpeercert(), client
+
+
+def encoded(certfile: str) -> bytes:
+    return load_pem_x509_certificate(Path(certfile).read_bytes()).public_bytes(Encoding.DER)
+
+
+def test_another_certificate_for_new_connections_only(
+    pair: Pair, authority: Authority, server_files: CertificateFiles, rsa_files: CertificateFiles
+) -> None:
+    mine, theirs = pair.streams()
+    until(lambda: pair.client.session)
+    pair.listener.reload_certificate(rsa_files.certfile, rsa_files.keyfile)
+    certificate, _ = shown(pair.listener, authority.cafile)
+    assert certificate == encoded(rsa_files.certfile) != encoded(server_files.certfile)
+    mine.sendall(b"still here", end_stream=True)
+    assert theirs.recv(100) == b"still here"
+    certificate, resumed = shown(pair.listener, authority.cafile, pair.client.session)
+    assert resumed.session_resumed
+    assert certificate == encoded(server_files.certfile)
+
+
+@pytest.mark.parametrize("broken", ["missing", "no certificate", "another's key"])
+def test_a_broken_certificate_leaves_the_old_one(
+    listener: Listener, tmp_path: Path, server_files: CertificateFiles, rsa_files: CertificateFiles, broken: str
+) -> None:
+    certfile, keyfile = tmp_path / "cert.pem", rsa_files.keyfile
+    match broken:
+        case "no certificate":
+            certfile.write_text("nothing")
+        case "another's key":
+            certfile.write_bytes(Path(server_files.certfile).read_bytes())
+    with pytest.raises((OSError, ValueError), match=r"cert\.pem"):
+        listener.reload_certificate(str(certfile), keyfile)
+    assert shown(listener, server_files.cafile)[0] == encoded(server_files.certfile)
