@@ -1,0 +1,83 @@
+"""Commands of documents are found, run, and compared with what is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.console import Command, commands, differences, execute, furnish
+
+PAGE = """
+Text
+
+```console
+$ echo one
+one
+$ echo two \\
+> three
+two three
+
+```
+
+```console exits 3
+$ exit 3
+```
+
+```python
+$ no command
+```
+"""
+
+
+def test_commands_are_found() -> None:
+    assert list(commands(PAGE)) == [
+        Command(4, "echo one", ["one"], 0),
+        Command(4, "echo two \\\nthree", ["two three", ""], 0),
+        Command(13, "exit 3", [], 3),
+    ]
+
+
+def test_output_of_no_command_is_refused() -> None:
+    with pytest.raises(ValueError, match="line 1: output of no command: 'one'"):
+        list(commands("```console\none\n```\n"))
+
+
+def test_commands_run_as_in_a_clone_of_the_project(tmp_path: Path) -> None:
+    furnish(tmp_path)
+    assert execute(Command(1, "python -m quicmini nothing; test -e README.md", [], 0), tmp_path)[0] == 0
+    assert execute(Command(1, "echo x > new; echo failed >&2; exit 3", [], 3), tmp_path) == (3, ["failed"])
+    assert (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a …", "b"], ["a 17 ms", "b"]),
+        (["…: a … c"], ["12:30: a b c"]),
+        (["a", "…", "z"], ["a", "b", "c", "z"]),
+        (["a", "…", "z"], ["a", "z"]),
+        (["…"], []),
+        (["  …", "(*)"], ["x", "(*)"]),
+    ],
+)
+def test_output_that_is_as_shown(shown: list[str], printed: list[str]) -> None:
+    assert differences(shown, printed) == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "where"),
+    [
+        (["a", "b"], ["a", "c"], "'b'"),
+        (["a"], ["a", "b"], "'(nothing more)'"),
+        (["a", "b"], ["a"], "'b'"),
+        (["a … c"], ["a b d"], "'a … c'"),
+        (["a", "…", "z"], ["a", "b"], "'z'"),
+        (["a.c"], ["abc"], "'a.c'"),
+    ],
+)
+def test_output_that_is_not(shown: list[str], printed: list[str], where: str) -> None:
+    first, *rest = differences(shown, printed)
+    assert first == f"not printed as shown from here: {where}"
+    assert rest == ["printed was:", *printed]
