@@ -16,6 +16,8 @@ MAX_WIDTH = 100  # columns, of what is shown
 
 pages = pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 
+# In a drawing: `Loop.run   sync/loop.py`.
+_DRAWN = re.compile(r"\b([A-Z]\w+\.\w+) {2,}(\w+/\w+\.py)")
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)#]+)(?:#[^)]*)?\)")
 
 
@@ -44,6 +46,12 @@ def test_what_is_pointed_to_is_there(page: Path) -> None:
         assert path.exists(), f"{page.name} points to {target}"
         if path.suffix == ".py" and text.startswith("`"):
             assert defines(path, text.strip("`")), f"{page.name}: there is no {text} in {target}"
+
+
+@pages
+def test_what_is_drawn_is_there(page: Path) -> None:
+    for name, module in _DRAWN.findall(page.read_text(encoding="utf-8")):
+        assert defines(ROOT / "quicmini" / module, name), f"{page.name}: there is no {name} in {module}"
 
 
 def defines(path: Path, name: str) -> bool:
