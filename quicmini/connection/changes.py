@@ -11,7 +11,7 @@ from collections.abc import Callable
 from quicmini.connection import occurrences as told
 from quicmini.connection.core import Core
 from quicmini.connection.handshake import Handshake
-from quicmini.connection.occurrences import Metrics, Phase
+from quicmini.connection.occurrences import CongestionState, Metrics, Phase
 from quicmini.connection.spaces import LEVELS
 from quicmini.connection.state import ConnectionState
 from quicmini.crypto.keys import EncryptionLevel
@@ -38,6 +38,7 @@ class Changes:
 
     __slots__ = (
         "_cids",
+        "_congestion",
         "_core",
         "_ecn",
         "_ended",
@@ -51,6 +52,8 @@ class Changes:
         "_path_count",
         "_peer_parameters",
         "_phase",
+        "_recovers_until",
+        "_remembered_parameters",
         "_tell",
         "_updates",
         "_version",
@@ -65,6 +68,7 @@ class Changes:
         self._negotiated = False
         self._local_parameters = b""
         self._peer_parameters = False
+        self._remembered_parameters = False
         self._keys: Keys = frozenset()
         self._updates = 0
         self._phase = Phase.ATTEMPTED
@@ -75,6 +79,8 @@ class Changes:
         self._mtu = core.path.max_datagram_size
         self._ecn = core.ecn.state
         self._metrics: Metrics | None = None
+        self._congestion: CongestionState | None = None
+        self._recovers_until = 0  # the first packet number after the last congestion event
         self._ended = False
         tell(told.ConnectionStarted(core.path.remote, core.path.local, self.own_cid, core.remote_cids.current))
         self.look()
@@ -96,6 +102,10 @@ class Changes:
             self._local_parameters = core.local_parameters
             parameters = parse_transport_parameters(core.local_parameters, from_client=core.is_client)
             self._tell(told.ParametersSet(True, parameters))
+        early = core.early
+        if core.is_client and early is not None and early.remembered is not None and not self._remembered_parameters:
+            self._remembered_parameters = True
+            self._tell(told.ParametersRestored(early.remembered))
         if core.peer_parameters is not None and not self._peer_parameters:
             self._peer_parameters = True
             self._tell(told.ParametersSet(False, core.peer_parameters))
@@ -158,9 +168,25 @@ class Changes:
             bytes_in_flight=congestion.bytes_in_flight,
             ssthresh=None if threshold == math.inf else int(threshold),
         )
-        if metrics != self._metrics:
-            self._tell(told.MetricsChanged(self._metrics, metrics))
-            self._metrics = metrics
+        before, self._metrics = self._metrics, metrics
+        if metrics != before:
+            self._tell(told.MetricsChanged(before, metrics))
+            self._look_at_congestion(metrics, before)
+
+    def _look_at_congestion(self, metrics: Metrics, before: Metrics | None) -> None:
+        space = self._core.spaces[PacketNumberSpace.APPLICATION]
+        threshold = metrics.ssthresh
+        if before is not None and threshold != before.ssthresh:
+            self._recovers_until = space.next_packet_number
+        if threshold is None or metrics.congestion_window < threshold:
+            state = CongestionState.SLOW_START
+        elif self._core.recovery.spaces[space.number].largest_acked < self._recovers_until:
+            state = CongestionState.RECOVERY
+        else:
+            state = CongestionState.CONGESTION_AVOIDANCE
+        if state is not self._congestion:
+            self._tell(told.CongestionChanged(self._congestion, state))
+            self._congestion = state
 
     def _look_at_phase(self) -> None:
         error, phase = self._core.lifecycle.error, self._present_phase()

@@ -17,6 +17,8 @@ from quicmini.wire.transport_parameters import TransportParameters
 
 __all__ = [
     "ApplicationProtocolChosen",
+    "CongestionChanged",
+    "CongestionState",
     "ConnectionIdChanged",
     "ConnectionStarted",
     "EcnChanged",
@@ -32,6 +34,7 @@ __all__ = [
     "PacketLost",
     "PacketReceived",
     "PacketSent",
+    "ParametersRestored",
     "ParametersSet",
     "PathChanged",
     "Phase",
@@ -130,6 +133,12 @@ class ParametersSet(NamedTuple):
     parameters: TransportParameters
 
 
+class ParametersRestored(NamedTuple):
+    """The limits of an earlier connection, within which a client sends early data (RFC 9000 §7.4.1)."""
+
+    parameters: TransportParameters
+
+
 class KeysChanged(NamedTuple):
     """Keys of a level are there, or gone. sending: those that protect what this side sends."""
 
@@ -211,6 +220,21 @@ class MetricsChanged(NamedTuple):
 
     old: Metrics | None
     new: Metrics
+
+
+class CongestionState(Enum):
+    """RFC 9002 §7.3. RECOVERY ends when something is acknowledged that was sent in it."""
+
+    SLOW_START = "slow_start"
+    RECOVERY = "recovery"
+    CONGESTION_AVOIDANCE = "congestion_avoidance"
+
+
+class CongestionChanged(NamedTuple):
+    """old: None the first time."""
+
+    old: CongestionState | None
+    new: CongestionState
 
 
 class Ended(NamedTuple):

@@ -92,6 +92,20 @@ _CONNECTION_IDS = (
     "initial_source_connection_id",
     "retry_source_connection_id",
 )
+# Those that a client remembers, and that the drafts let it tell (draft-ietf-quic-qlog-quic-events §5.4).
+_RESTORED = (
+    "disable_active_migration",
+    "max_idle_timeout",
+    "max_udp_payload_size",
+    "active_connection_id_limit",
+    "initial_max_data",
+    "initial_max_stream_data_bidi_local",
+    "initial_max_stream_data_bidi_remote",
+    "initial_max_stream_data_uni",
+    "initial_max_streams_bidi",
+    "initial_max_streams_uni",
+    "max_datagram_frame_size",
+)
 _OTHER_PARAMETERS = (*_CONNECTION_IDS, "stateless_reset_token", "preferred_address", "version_information")
 
 
@@ -169,6 +183,10 @@ class Renderer:
         self._exponents[event.own] = parameters.ack_delay_exponent
         return "transport:parameters_set", {**_whose(event.own), **_parameters(parameters)}
 
+    def _parameters_restored(self, event: told.ParametersRestored) -> Event:
+        parameters = _parameters(event.parameters)
+        return "transport:parameters_restored", {name: parameters[name] for name in _RESTORED if name in parameters}
+
     def _keys_changed(self, event: told.KeysChanged) -> Event:
         name = "security:key_updated" if event.available else "security:key_discarded"
         return name, {"key_type": self._key_type(event.level, event.sending), "trigger": "tls"}
@@ -222,6 +240,10 @@ class Renderer:
         return "recovery:metrics_updated", {
             name: value for name, value in _metrics(event.new).items() if value != before.get(name)
         }
+
+    def _congestion_changed(self, event: told.CongestionChanged) -> Event:
+        old = {} if event.old is None else {"old": event.old.value}
+        return "recovery:congestion_state_updated", old | {"new": event.new.value}
 
 
 def _header(header: PacketHeader) -> Fields:
@@ -289,6 +311,7 @@ _RENDER: dict[type, Callable[[Renderer, Any], Event]] = {
     told.VersionChosen: Renderer._version_chosen,
     told.ApplicationProtocolChosen: Renderer._protocol_chosen,
     told.ParametersSet: Renderer._parameters_set,
+    told.ParametersRestored: Renderer._parameters_restored,
     told.KeysChanged: Renderer._keys_changed,
     told.KeysUpdated: Renderer._keys_updated,
     told.PhaseChanged: Renderer._phase_changed,
@@ -298,4 +321,5 @@ _RENDER: dict[type, Callable[[Renderer, Any], Event]] = {
     told.Ended: Renderer._ended,
     told.EcnChanged: Renderer._ecn_changed,
     told.MetricsChanged: Renderer._metrics_changed,
+    told.CongestionChanged: Renderer._congestion_changed,
 }

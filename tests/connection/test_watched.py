@@ -16,7 +16,7 @@ from quicmini.config import Config
 from quicmini.connection import occurrences as told
 from quicmini.connection import receive
 from quicmini.connection.connection import Connection
-from quicmini.connection.occurrences import Phase
+from quicmini.connection.occurrences import CongestionState, Phase
 from quicmini.connection.watched import WatchedConnection
 from quicmini.crypto.keys import EncryptionLevel
 from quicmini.errors import ApplicationError, IdleTimeoutError, TransportError
@@ -183,6 +183,16 @@ def test_frames_and_losses_can_be_followed(server_files: CertificateFiles, watch
     assert {change.new.pto_count for change in changes} > {0}
 
 
+def test_congestion_control_goes_through_its_states(server_files: CertificateFiles, watcher: Watcher) -> None:
+    scenario(watched(server_files, watcher))
+    changes = watcher.all(told.CongestionChanged)
+    slow, recovery, avoidance = CongestionState
+    assert [change.new for change in changes[:3]] == [slow, recovery, avoidance]
+    assert [change.old for change in changes] == [None, *(change.new for change in changes[:-1])]
+    assert {change.new for change in changes[1:]} == {recovery, avoidance}
+    assert [change.new for change in watcher.all(told.CongestionChanged, client=False)] == [slow]
+
+
 def test_drops_name_the_packet(server_files: CertificateFiles, watcher: Watcher) -> None:
     pair = watched(server_files, watcher)
     pair.handshake()
@@ -261,6 +271,9 @@ def test_early_data(server_files: CertificateFiles, watcher: Watcher, lost: bool
     ]
     (protocol,) = watcher.all(told.ApplicationProtocolChosen)
     assert protocol.resumed
+    (restored,) = watcher.all(told.ParametersRestored)
+    assert restored.parameters.initial_max_data == Config().max_data
+    assert watcher.all(told.ParametersRestored, client=False) == []
 
 
 def test_a_path_that_changes(server_files: CertificateFiles, watcher: Watcher) -> None:

@@ -29,6 +29,7 @@ EVENTS = (
     "transport:version_information",
     "transport:alpn_information",
     "transport:parameters_set",
+    "transport:parameters_restored",
     "transport:packet_sent",
     "transport:packet_received",
     "transport:packet_dropped",
@@ -36,6 +37,7 @@ EVENTS = (
     "security:key_updated",
     "security:key_discarded",
     "recovery:metrics_updated",
+    "recovery:congestion_state_updated",
     "recovery:packet_lost",
     "recovery:ecn_state_updated",  # since -quic-events-06
 )
