@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from quicmini.crypto.hkdf import hkdf_expand, hkdf_extract, hkdf_label
+from quicmini.study.columns import ROOM, in_columns
 from quicmini.study.fields import Field
 from quicmini.study.terminal import Ink
 from quicmini.study.tls_fields.reader import FieldReader, compose, shown_text
 
 __all__ = ["Input", "Step", "expand_label", "extract", "label_fields", "show_step"]
+
+MAX_COLUMN = 24  # of names: longer ones have a line of their own
 
 OPENSSL = "openssl kdf -keylen {length} -kdfopt digest:{digest} -kdfopt mode:{mode}_ONLY"
 
@@ -82,14 +85,19 @@ def _label(reader: FieldReader) -> str:
 
 
 def show_step(step: Step, ink: Ink, *, with_command: bool = True) -> Iterator[str]:
-    """The lines of a step, indented; the secrets of SHA-256 fit a line of 100 columns."""
-    yield f"{ink('name', step.name)} = {step.call}   {ink('faint', step.section)}"
-    column = max(len(each.name) for each in step.inputs)
+    """The lines of a step; they leave 5 columns of the width for an indentation."""
+    call = f"{step.call}   {ink('faint', step.section)}"
+    if len(f"{step.name} = {step.call}   {step.section}") <= ROOM:
+        yield f"{ink('name', step.name)} = {call}"
+    else:
+        yield f"{ink('name', step.name)} ="
+        yield f"    {call}"
+    column = 3 + min(MAX_COLUMN, max(len(each.name) for each in step.inputs))
     for name, value, note in step.inputs:
-        yield f"  {name:<{column}} {value.hex() or '(empty)'}" + (f"   {ink('faint', note)}" if note else "")
+        yield from in_columns(name, value, note, ink, column=column, left="  ")
     for part in step.label.children if step.label else ():
-        yield f"  {'  ' + part.name:<{column}} {part.raw.hex()}   {ink('faint', part.value)}"
-    yield f"  {'=':<{column}} {ink('value', step.output.hex())}"
+        yield from in_columns(part.name, part.raw, part.value, ink, column=column, left="    ")
+    yield from in_columns("=", step.output, "", ink, column=column, left="  ", bright=True)
     if with_command:
         yield f"  $ {step.command[0]} \\"
         yield from (f"      {line} \\" for line in step.command[1:-1])

@@ -7,12 +7,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from quicmini.crypto.keys import INITIAL_SUITE, IV_LENGTH, version_keys
+from quicmini.crypto.keys import INITIAL_SUITE, IV_LENGTH, CipherSuite, version_keys
 from quicmini.study.derivation import Input, Step, expand_label, extract, show_step
 from quicmini.study.terminal import Ink
+from quicmini.study.tls_fields.names import QUIC_VERSIONS
 from quicmini.wire.packet import MAX_CID_LENGTH, VERSION_1, VERSION_2
 
-__all__ = ["EXAMPLE", "HELP", "Part", "add_arguments", "initial_keys", "parse_connection_id", "run"]
+__all__ = ["EXAMPLE", "HELP", "Part", "add_arguments", "initial_keys", "packet_keys", "parse_connection_id", "run"]
 
 HELP = "derive the keys of Initial packets from a connection ID, each step as one can repeat it by hand"
 EXAMPLE = "python -m quicmini keys 8394c8f03e515708\npython -m quicmini keys 8394c8f03e515708 --version 2"
@@ -36,13 +37,12 @@ class Part(NamedTuple):
 def initial_keys(dcid: bytes, version: int) -> tuple[Part, ...]:
     """Every step from the connection ID to both sides' keys.
 
-    dcid: the Destination Connection ID of the client's first Initial packet. version: 1 or 2, of QUIC. Raises
-    ValueError for another one.
+    dcid: the Destination Connection ID of the client's first Initial packet. version: as in a packet. Raises
+    ValueError for one that is not spoken here.
     """
-    salt = Input(
-        "salt", version_keys(_VERSIONS.get(version, version)).initial_salt, f"the same for all of QUIC v{version}"
-    )
-    section = "RFC 9001 §5.2" if version == 1 else "RFC 9369 §3.3.1"
+    constants = version_keys(version)
+    salt = Input("salt", constants.initial_salt, f"the same for all of {QUIC_VERSIONS[version]}")
+    section = "RFC 9001 §5.2" if version == VERSION_1 else "RFC 9369 §3.3.1"
     common = extract("initial_secret", salt, Input("connection_id", dcid), section)
     return (
         Part("One secret for both sides", "", (common,)),
@@ -55,15 +55,22 @@ def _side(sender: str, common: Step, version: int) -> Part:
     hash_length = INITIAL_SUITE.hash_length
     source = Input(common.name, common.output)
     secret = expand_label(f"{sender}_initial_secret", source, f"{sender} in", hash_length, "RFC 9001 §5.2")
-    labels = version_keys(_VERSIONS[version])
-    section = "RFC 9001 §5.1" if version == 1 else "RFC 9369 §3.3.2"
-    source = Input(secret.name, secret.output)
-    keys = (
-        expand_label("key", source, labels.key_label, INITIAL_SUITE.key_length, section),
-        expand_label("iv", source, labels.iv_label, IV_LENGTH, section),
-        expand_label("hp", source, labels.hp_label, INITIAL_SUITE.key_length, section),
-    )
+    keys = packet_keys(Input(secret.name, secret.output), INITIAL_SUITE, version)
     return Part(f"What the {sender} protects its Initial packets with", sender, (secret, *keys))
+
+
+def packet_keys(secret: Input, suite: CipherSuite, version: int) -> tuple[Step, ...]:
+    """Key, iv and hp of a traffic secret (RFC 9001 §5.1)."""
+    labels = version_keys(version)
+    section = "RFC 9001 §5.1" if version == VERSION_1 else "RFC 9369 §3.3.2"
+    wanted = (
+        ("key", labels.key_label, suite.key_length),
+        ("iv", labels.iv_label, IV_LENGTH),
+        ("hp", labels.hp_label, suite.key_length),
+    )
+    return tuple(
+        expand_label(name, secret, label, length, section, b"", suite.hash_name) for name, label, length in wanted
+    )
 
 
 def parse_connection_id(text: str) -> bytes:
@@ -100,13 +107,13 @@ def run(arguments: Namespace) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    for line in _lines(dcid, arguments.version, Ink.on(sys.stdout)):
+    for line in _lines(dcid, _VERSIONS[arguments.version], Ink.on(sys.stdout)):
         print(line)
     return 0
 
 
 def _lines(dcid: bytes, version: int, ink: Ink) -> Iterator[str]:
-    yield ink("title", f"Initial keys of QUIC v{version} for connection ID {dcid.hex()}")
+    yield ink("title", f"Initial keys of {QUIC_VERSIONS[version]} for connection ID {dcid.hex()}")
     yield "Whoever sees the client's first packet can compute them: they guard against accidents and"
     yield "against those who cannot see it, not against a listener (RFC 9001 §7). After a Retry packet"
     yield "they come from its Source Connection ID in the same way (RFC 9001 §5.2)."

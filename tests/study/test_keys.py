@@ -13,13 +13,14 @@ from quicmini.__main__ import main
 from quicmini.study.derivation import Step
 from quicmini.study.keys import initial_keys, parse_connection_id
 from quicmini.study.terminal import WIDTH
+from quicmini.wire.packet import VERSION_1, VERSION_2
 
 DCID = "8394c8f03e515708"
 VECTORS = {1: "rfc9001-a1-keys", 2: "rfc9369-a1-keys"}
 
 
 def steps(version: int, dcid: str = DCID) -> list[tuple[str, Step]]:
-    parts = initial_keys(bytes.fromhex(dcid), version)
+    parts = initial_keys(bytes.fromhex(dcid), {1: VERSION_1, 2: VERSION_2}[version])
     return [(part.sender, step) for part in parts for step in part.steps]
 
 

@@ -15,6 +15,8 @@ import pytest
 
 import vectors
 from quicmini.__main__ import main
+from quicmini.study.derivation import Step
+from quicmini.study.terminal import WIDTH
 from quicmini.study.vector_checks import CHECKS
 from quicmini.study.vectors import check
 
@@ -101,6 +103,49 @@ def test_an_unknown_name_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureF
     assert output.err.startswith("No vector is named rfc9999;")
     assert output.err.count("\n") == 1
     assert all(name in output.err for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_verbose_shows_each_value(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vectors", "--verbose", name]) == 0
+    output = capsys.readouterr().out
+    assert max(map(len, output.splitlines())) <= WIDTH
+    told = check(name).told
+    shown = "".join(output.split())
+    for each in told:
+        values = [each.output, *(value for _, value, _ in each.inputs)] if isinstance(each, Step) else [each[1]]
+        for value in values:
+            text = value[:32].hex() if isinstance(value, bytes) else "".join(str(value).split())
+            assert text in shown
+
+
+def test_verbose_shows_the_steps_of_a_packet(capsys: pytest.CaptureFixture[str]) -> None:
+    """RFC 9001 §A.2: what stands there between the payload and the packet."""
+    assert main(["vectors", "--verbose", "rfc9001-a2-client-initial"]) == 0
+    words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["label", "0f746c73313320636c69656e7420696e", '"tls13', "client", 'in"'] in words
+    assert ["ok", "sample", "d1b1c98dd7689fb8ec11d242b123dc9b"] in words
+    assert next(line for line in words if "mask" in line)[:3] == ["ok", "mask", "437b9aec36"]
+    assert ["first", "byte", "c3", "before"] in words
+    assert ["ok", "protected_first_byte", "c0"] in words
+    assert ["nonce", "fa044b2f42a3fd3b46fb255e"] in [line[:2] for line in words]
+
+
+def test_verbose_shows_where_it_goes_wrong(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    vector = vectors.load("rfc9001-a1-keys")
+    values = json.loads(file_of(vector.name).read_text(encoding="utf-8"))["values"]
+    values["hkdf_labels"]["quic hp"] = "00100d746c733133207175696320687100"
+    monkeypatch.setattr(vectors, "load", lambda _: vector._replace(values=vectors.Values(values)))
+    assert main(["vectors", "--verbose", "rfc9001-a1-keys"]) == 1
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert [line.split()[1:3] for line in lines if line.startswith("BAD")] == [["quic", "hp"]]
+    at = lines.index("quic hp differs")
+    assert lines[at + 3 : at + 6] == [
+        "first differing byte: offset 15, expected 71, actual 70",
+        "it lies in HkdfLabel > label, byte 13 of 13 (RFC 9846 §7.1)",
+        "which should say '\"tls13 quic hq\"', and is label '\"tls13 quic hp\"'",
+    ]
+    assert lines[-1] == "0 passed, 1 failed"
 
 
 def run_with_damaged_file(tmp_path: Path, name: str, old: str, new: str) -> subprocess.CompletedProcess[str]:
