@@ -18,6 +18,7 @@ from chat.certificates import default_state_dir
 from chat.exchange import IDLE_TIMEOUT
 from chat.message import DEFAULT_PORT, printable
 from chat.problems import Problem
+from chat.recording import add_option as add_recording
 
 __all__ = ["main"]
 
@@ -97,6 +98,7 @@ def _add_serve(subparsers: Subparsers) -> None:
         default=IDLE_TIMEOUT,
         help="silence after which a client counts as dead (%(default)g)",
     )
+    add_recording(serve, "the server")
 
 
 def _add_join(subparsers: Subparsers) -> None:
@@ -127,6 +129,7 @@ def _add_join(subparsers: Subparsers) -> None:
     )
     trust.add_argument("--insecure", action="store_true", help="trust whoever answers: for tests only")
     join.add_argument("--stats", metavar="FILE", type=Path, help="at the end, write to FILE, as JSON, what QUIC did")
+    add_recording(join, "this client")
 
 
 def _add_demo(subparsers: Subparsers) -> None:
@@ -139,6 +142,7 @@ def _add_demo(subparsers: Subparsers) -> None:
         "python -m chat demo",
     )
     show.set_defaults(command=demo.demo)
+    add_recording(show, "the server")
 
 
 def _add(subparsers: Subparsers, name: str, help: str, description: str, example: str) -> argparse.ArgumentParser:

@@ -20,8 +20,10 @@ from chat.client import Session, read_lines
 from chat.exchange import chat_config
 from chat.message import ALPN_PROTOCOL
 from chat.problems import Problem
+from chat.recording import recording
 from chat.server import Server
 from quicmini import Connection, ConnectionClosed, Listener, connect, listen
+from quicmini.config import Capture
 
 __all__ = ["join", "serve"]
 
@@ -34,7 +36,12 @@ def serve(options: argparse.Namespace) -> int:
     """Run a server until SIGINT or SIGTERM, then close every connection. Raises Problem."""
     # Blocked here, so in every thread, and fetched below: a signal interrupts nothing that is under way.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    server = Server(_listen(options))
+    with recording(options.pcapng) as capture:
+        _serve(Server(_listen(options, capture)))
+    return 0
+
+
+def _serve(server: Server) -> None:
     accepting = threading.Thread(target=_accept, args=(server,), name="chat server", daemon=True)
     accepting.start()
     stopped_by = signal.sigwait(STOP_SIGNALS)
@@ -42,7 +49,6 @@ def serve(options: argparse.Namespace) -> int:
     logger.info("%s: closing every connection", signal.Signals(stopped_by).name)
     server.close()
     accepting.join()
-    return 0
 
 
 def _accept(server: Server) -> None:
@@ -53,7 +59,7 @@ def _accept(server: Server) -> None:
         raise
 
 
-def _listen(options: argparse.Namespace) -> Listener:
+def _listen(options: argparse.Namespace, capture: Capture | None) -> Listener:
     try:
         files = _certificate(options)
         listener = listen(
@@ -61,7 +67,7 @@ def _listen(options: argparse.Namespace) -> Listener:
             alpn_protocols=[ALPN_PROTOCOL],
             certfile=str(files.certfile),
             keyfile=str(files.keyfile),
-            config=chat_config(options.idle_timeout),
+            config=chat_config(options.idle_timeout, capture),
         )
     except (OSError, ValueError) as error:
         raise problems.of_listening(error, format_address((options.bind, options.port))) from error
@@ -95,8 +101,13 @@ def join(options: argparse.Namespace) -> int:
     Raises Problem, KeyboardInterrupt (after SIGTERM too) and, when nobody reads stdout any more, BrokenPipeError.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with recording(options.pcapng) as capture:
+        return _join(options, capture)
+
+
+def _join(options: argparse.Namespace, capture: Capture | None) -> int:
     server = format_address(options.server)
-    connection = _connect(options, server)
+    connection = _connect(options, server, capture)
     logger.info("connected to %s as %s", format_address(connection.remote_address), options.nick)
     if sys.stdin and sys.stdin.isatty():
         logger.info("each line that you type is a message; Ctrl-D leaves")
@@ -115,7 +126,7 @@ def join(options: argparse.Namespace) -> int:
     return 1 if session.not_sent else 0
 
 
-def _connect(options: argparse.Namespace, server: str) -> Connection:
+def _connect(options: argparse.Namespace, server: str, capture: Capture | None) -> Connection:
     if options.insecure:
         logger.warning("--insecure: whoever answers is trusted")
     try:
@@ -125,7 +136,7 @@ def _connect(options: argparse.Namespace, server: str) -> Connection:
             cafile=options.ca,
             verify=not options.insecure,
             close_timeout=None,  # the idle timeout decides when a server that acknowledges nothing is gone
-            config=chat_config(),
+            config=chat_config(capture=capture),
         )
     except (OSError, ValueError) as error:
         raise problems.of_connecting(error, server) from error

@@ -56,11 +56,12 @@ SCRIPT = (
 Stats = dict[str, Any]
 
 
-def demo(_options: argparse.Namespace) -> int:
+def demo(options: argparse.Namespace) -> int:
     """Show the conversation and the summary on stdout; blocks for a few seconds. Raises Problem if it gets stuck."""
     with tempfile.TemporaryDirectory(prefix="quicmini-demo-") as name, ExitStack() as stack, _Cast() as cast:
         directory = Path(name)
-        server = cast.start("serve", "--port", "0", "--state-dir", name)
+        recording = ("--pcapng", options.pcapng) if options.pcapng else ()
+        server = cast.start("serve", "--port", "0", "--state-dir", name, *recording)
         fingerprint = server.log("[INFO] certificate ").rpartition(" ")[2]
         address = server.log("[INFO] listening on UDP ").rpartition(" ")[2]
         _show("A chat over QUIC: a server and two clients, three processes, UDP on this machine.\n")
@@ -83,6 +84,8 @@ def demo(_options: argparse.Namespace) -> int:
             _show(f"\nWhat {person} saw:\n")
             _show("\n".join(f"  {line}" for line in lines))
         _summarize({person: json.loads((directory / person).read_text()) for person in people}, paths)
+        if options.pcapng:
+            _show(f"What went in and out at the server, decrypted: wireshark {options.pcapng}")
     return 0
 
 

@@ -11,6 +11,7 @@ from chat.address import format_address
 from chat.gob import GobError
 from chat.message import MAX_MESSAGE_SIZE, Message
 from quicmini import Config, Connection, Stream, StreamReset, StreamStopped
+from quicmini.config import Capture
 
 __all__ = ["ErrorCode", "Inbox", "Outbox", "chat_config"]
 
@@ -29,12 +30,12 @@ class ErrorCode(IntEnum):
     FULL = 3  # the server has as many clients as it can serve
 
 
-def chat_config(idle_timeout: float = IDLE_TIMEOUT) -> Config:
+def chat_config(idle_timeout: float = IDLE_TIMEOUT, capture: Capture | None = None) -> Config:
     """How both sides talk QUIC: they ask for a sign of life so often that the death of either is noticed by the other.
 
-    idle_timeout: seconds. Raises ValueError if it is not above 0.
+    idle_timeout: seconds. capture: records all of it. Raises ValueError if the time is not above 0.
     """
-    return Config(idle_timeout=idle_timeout, keep_alive_interval=idle_timeout / 2, max_streams_uni=0)
+    return Config(idle_timeout=idle_timeout, keep_alive_interval=idle_timeout / 2, max_streams_uni=0, capture=capture)
 
 
 class Outbox:

@@ -1,21 +1,25 @@
 """quicmini as an endpoint of the public interop runner: `python -m tests.interop.endpoint`.
 
-`tests.interop.convention` describes the environment that it reads.
+`tests.interop.convention` describes the environment that it reads; what is to be recorded, the library itself finds
+there. `--pcapng FILE` has it write a capture that Wireshark opens decrypted.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
+from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 
 from quicmini import Config, Connection, Stream, connect, listen
+from quicmini.config import Capture
 from quicmini.errors import QuicError
-from quicmini.observe.keylog import KeyLog
-from quicmini.observe.qlog import Qlog
+from quicmini.observe.pcapng import PcapNg
 from quicmini.tls.session import Session
 from quicmini.wire.packet import VERSION_1, VERSION_2
 from tests.interop.convention import ALPN, UNSUPPORTED, Environment, Request, file_asked_for, request_line
@@ -37,13 +41,15 @@ _KEEP_ALIVE = 1
 
 _CHACHA20 = 0x1303
 
+_INTERRUPTED = 128 + signal.SIGINT  # exit status
+
 
 class Client:
     """Fetches the files, in the way that the test case wants."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, capture: Capture | None) -> None:
         self._environment = environment
-        self._config = replace(_config(environment), keep_alive_interval=_KEEP_ALIVE)
+        self._config = replace(_config(environment, capture), keep_alive_interval=_KEEP_ALIVE)
 
     def transfer(self) -> None:
         """All files over one connection, at the same time."""
@@ -144,9 +150,9 @@ CLIENT_CASES: dict[str, Callable[[Client], None]] = {
 class Server:
     """Hands out the files of a folder until the process is ended."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, capture: Capture | None) -> None:
         self._environment = environment
-        self._config = _config(environment)
+        self._config = _config(environment, capture)
 
     def run(self) -> None:
         environment = self._environment
@@ -207,10 +213,9 @@ def _read_request(stream: Stream) -> bytes:
     return request
 
 
-def _config(environment: Environment) -> Config:
+def _config(environment: Environment, capture: Capture | None) -> Config:
     config = Config(
-        keylog=KeyLog(environment.key_log) if environment.key_log else None,
-        observer=Qlog(environment.qlog) if environment.qlog else None,
+        capture=capture,
         retry=environment.test_case == "retry",
         early_data=environment.test_case == "zerortt",
         preferred_address=environment.preferred_address,
@@ -220,26 +225,34 @@ def _config(environment: Environment) -> Config:
     return config
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Do what the environment says; the exit status. What cannot be done is told in one sentence."""
+    parser = ArgumentParser("tests.interop.endpoint", description="An endpoint of the public interop runner.")
+    parser.add_argument("--pcapng", metavar="FILE", help="write a capture, with the keys to decrypt it")
+    path = parser.parse_args(arguments).pcapng
     try:
-        return _run(Environment.parse(os.environ))
+        with ExitStack() as stack:
+            capture = stack.enter_context(PcapNg(path)) if path else None
+            return _run(Environment.parse(os.environ), capture)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except (OSError, ValueError, QuicError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
 
 
-def _run(environment: Environment) -> int:
+def _run(environment: Environment, capture: Capture | None) -> int:
     if environment.test_case not in (CLIENT_CASES if environment.is_client else SERVER_CASES):
         return UNSUPPORTED
     if environment.is_client and not environment.requests:
         raise ValueError("REQUESTS must name a file to fetch")
     if environment.is_client:
-        CLIENT_CASES[environment.test_case](Client(environment))
+        CLIENT_CASES[environment.test_case](Client(environment, capture))
     else:
-        Server(environment).run()
+        Server(environment, capture).run()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what is recorded is complete
+    sys.exit(main(sys.argv[1:]))
