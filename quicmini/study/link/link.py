@@ -51,6 +51,15 @@ class Captured:
     corrupted: bool
 
 
+@dataclass
+class _Loss:
+    """A datagram that somebody wants to be lost: see `Link.lose`."""
+
+    to_server: bool
+    at_least: int
+    after: int
+
+
 class _Flow:
     """A client's address, as it sees it and as the server does.
 
@@ -91,6 +100,7 @@ class Link:
         self._hosts = itertools.count(2)  # the last byte of the next client address after a rebinding
         self._began: float | None = None
         self._next_rebinding = scenario.first_rebinding
+        self._wanted: list[_Loss] = []
         self._selector = selectors.DefaultSelector()
         self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
@@ -108,6 +118,19 @@ class Link:
         self._selector.close()
         for each in (*self._fronts, self._wake, self._woken, *self._backs):
             each.close()
+
+    def lose(self, *, to_server: bool, at_least: int = 0, after: int = 0) -> None:
+        """Lose one of the datagrams that are yet to come: the first of `at_least` bytes, after so many that pass."""
+        self._wanted.append(_Loss(to_server, at_least, after))
+
+    def _is_wanted(self, datagram: bytes, *, to_server: bool) -> bool:
+        for loss in self._wanted:
+            if loss.to_server == to_server and len(datagram) >= loss.at_least:
+                loss.after -= 1
+                if loss.after < 0:
+                    self._wanted.remove(loss)
+                    return True
+        return False
 
     def _socket(self, host: str) -> socket.socket:
         udp = socket.socket(self._family, socket.SOCK_DGRAM)
@@ -156,12 +179,14 @@ class Link:
         flow = self._flows.get((front, client))
         if flow is None:
             flow = self._open_flow(front, client, client[0])
-        fate = self._up.send(datagram, now)
+        lost = self._is_wanted(datagram, to_server=True)
+        fate = Fate(None, datagram) if lost else self._up.send(datagram, now)
         self._capture(datagram, ecn, fate, now, (client, _address(front)), flow.path, to_server=True)
         self._put_under_way(fate, ecn, flow.back, self.target)
 
     def _downwards(self, datagram: bytes, ecn: int, flow: _Flow, now: float) -> None:
-        fate = Fate(None, datagram) if flow.forgotten else self._down.send(datagram, now)
+        lost = flow.forgotten or self._is_wanted(datagram, to_server=False)
+        fate = Fate(None, datagram) if lost else self._down.send(datagram, now)
         self._capture(datagram, ecn, fate, now, (self.target, flow.path), flow.path, to_server=False)
         self._put_under_way(fate, ecn, flow.front, flow.client)
 

@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from quicmini.study.terminal import Ink
-from quicmini.study.trace.diagram import LEGEND, Diagram
+from quicmini.study.trace.diagram import Diagram
 from quicmini.study.trace.elision import Elider, Run
 from quicmini.study.trace.logs import Log, LogError, read_logs
 from quicmini.study.trace.pairing import Conversation, pair
 from quicmini.study.trace.rows import Note, Row
-from quicmini.study.trace.summary import summary
+from quicmini.study.trace.scenes import SCENES
+from quicmini.study.trace.summary import LEGEND, summary
+from quicmini.study.trace.theatre import play
 
 __all__ = ["EXAMPLE", "HELP", "add_arguments", "run", "show"]
 
-HELP = "draw a connection as a sequence diagram: from its qlog files"
-EXAMPLE = "python -m quicmini trace tests/study/trace/data/aioquic_client.qlog"
+HELP = "draw a connection as a sequence diagram: from its qlog files, or one that is played here"
+EXAMPLE = "python -m quicmini trace --scenario loss"
 
 # Rows of a diagram up to which all are shown.
 SMALL = 60
@@ -34,11 +36,22 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="qlog of one side, or of both (.sqlog, .qlog, of any QUIC implementation), or a directory of them",
     )
+    parser.add_argument(
+        "--scenario",
+        choices=SCENES,
+        help="play a connection over a bad network on this machine, and show what QUIC does about it",
+    )
     parser.add_argument("--all", action="store_true", help="show every packet, every frame and every event")
 
 
 def run(arguments: Namespace) -> int:
-    """Print the diagrams. Exit status: 0, or 2 for files that cannot be read."""
+    """Print the diagrams. Exit status: 0; 1 for a scenario that does not show what it is about; 2 for files that cannot
+    be read."""
+    if arguments.scenario is not None:
+        if arguments.files:
+            print("A scenario needs no files: leave out either the files or --scenario.", file=sys.stderr)
+            return 2
+        return play(arguments.scenario, Ink.on(sys.stdout), everything=arguments.all)
     logs: list[Log] = []
     try:
         for path in _files(arguments.files):

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from quicmini.study.terminal import WIDTH, Ink
-from quicmini.study.trace.elision import Run
+from quicmini.study.trace.elision import Prologue, Run
 from quicmini.study.trace.rows import CLIENT, SERVER, Fate, Note, Packet, Recovery, Row
+from quicmini.wire.packet import VERSION_2
 
-__all__ = ["LEGEND", "Diagram"]
+__all__ = ["Diagram"]
 
 _TIME = 9  # columns
 _RECOVERY = ((9, "cwnd"), (10, "in flight"), (8, "rtt"))
@@ -32,17 +33,16 @@ _HEADS = {
     Fate.LOST: {CLIENT: "✗", SERVER: "✗"},
 }
 _FATES = {
-    Fate.ARRIVED: "it did arrive",
+    Fate.ARRIVED: "arrived",
     Fate.UNKNOWN: "unknown",
     Fate.LOST: "lost",
 }
 
 _Piece = tuple[str, str]  # text, and what it means (`Ink`): "" for plain text
 
-LEGEND = (
-    "▶ arrived, after + ms   ✗ lost   ▷ nobody knows   ↻ sent again   STREAM 4[0:9]: its bytes 0 to 8",
-    "cwnd, in flight: bytes; rtt: milliseconds, smoothed; all three as the side knows them that sends",
-)
+
+# As logs write it: in hexadecimal, or as a number. All but version 1 is worth a word.
+_VERSION_2 = (f"{VERSION_2:x}", str(VERSION_2))
 
 
 class Diagram:
@@ -65,9 +65,9 @@ class Diagram:
         time = ink("faint", "ms".rjust(_TIME))
         return f"{time} {ink(CLIENT, CLIENT)}{gap}{ink(SERVER, SERVER)}{ink('faint', names)}"
 
-    def lines(self, row: Row | Run) -> Iterator[str]:
+    def lines(self, row: Row | Run | Prologue) -> Iterator[str]:
         """One row, in as many lines as it takes."""
-        if isinstance(row, Run):
+        if isinstance(row, Run | Prologue):
             yield from self._run(row)
         elif isinstance(row, Note):
             if self._all or not row.detail:
@@ -84,7 +84,7 @@ class Diagram:
         for line in rest:
             yield self._frame("", self._aside(packet.sender, line, ""))
         for span, before in packet.again:
-            text = f"↻ {span} again: first in {before.name} ({_FATES[before.fate]})"
+            text = f"↻ {span} again, first in {before.name} ({_FATES[before.fate]})"
             yield self._frame("", self._aside(packet.sender, text, "value"))
 
     def _arrow(self, packet: Packet, frames: str) -> str:
@@ -114,7 +114,7 @@ class Diagram:
             bullet, time = ("● ", self._time(note.time)) if index == 0 else ("  ", "")
             yield self._frame(time, self._aside(note.side, bullet + line.ljust(width), note.meaning, 1))
 
-    def _run(self, run: Run) -> Iterator[str]:
+    def _run(self, run: Run | Prologue) -> Iterator[str]:
         for text in run.texts():
             yield self._frame("⋮", self._ink("faint", f"{_clean(text):^{_INNER}}"))
 
@@ -159,7 +159,8 @@ def _milliseconds(time: float | None) -> str:
 
 
 def _title(packet: Packet) -> str:
-    return f"{packet.name} phase {packet.phase}" if packet.phase else packet.name
+    version = " v2" if packet.version in _VERSION_2 else ""
+    return f"{packet.name}{version}{f' phase {packet.phase}' if packet.phase else ''}"
 
 
 def _wrapped(texts: list[str], first_room: int, room: int) -> list[str]:

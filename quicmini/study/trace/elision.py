@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from quicmini.study.trace.rows import CLIENT, Fate, Note, Packet, Row
 
-__all__ = ["Elider", "Run"]
+__all__ = ["Elider", "Prologue", "Run"]
 
 # How many of a run's packets are shown at its beginning and at its end.
 FIRST, LAST = 6, 2
@@ -42,6 +42,19 @@ def _summary(packets: list[Packet], arrow: str) -> str:
     else:
         parts.append("ACK")
     return ", ".join(parts)
+
+
+@dataclass
+class Prologue:
+    """A handshake that is not shown packet by packet."""
+
+    rows: list[Row]
+
+    def texts(self) -> Iterator[str]:
+        """One line."""
+        packets = [row for row in self.rows if isinstance(row, Packet)]
+        there = sum(packet.sender == CLIENT for packet in packets)
+        yield f"the handshake: {there} packets ─▶, {len(packets) - there} packets ◀─ (all of them: --all)"
 
 
 class Elider:

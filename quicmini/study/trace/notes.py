@@ -74,14 +74,14 @@ def _path(data: dict[str, Any]) -> Remark:
     remote = remote if isinstance(remote, dict) else {}
     host = remote.get("ip_v4") or remote.get("ip_v6") or "?"
     port = remote.get("port_v4") or remote.get("port_v6") or "?"
-    return Remark(f"uses another path: the peer is at {host}:{port}", "good")
+    return Remark(f"uses another path now, to {host}:{port}", "good")
 
 
 def _connection_id(data: dict[str, Any]) -> Remark:
     new = data.get("new")
     if data.get("owner", data.get("initiator")) == "remote":
         return Remark(f"sends to connection ID {new} from now on", "value")
-    return Remark(f"is addressed by connection ID {new} from now on", "value")
+    return Remark(f"is addressed by connection ID {new} from now on", "faint", True)
 
 
 def _mtu(data: dict[str, Any]) -> Remark:

@@ -169,7 +169,7 @@ class Story:
         details = _mapping(event.data.get("details"))
         reason = details.get("reason") or event.data.get("trigger") or "no reason is given"
         what = packet.name if packet is not None else f"{kind} {header.get('packet_number', '')}".rstrip()
-        text = f"drops {what}{f' of {size} bytes' if size else ''}: {reason}"
+        text = f"drops {'a packet' if what == 'packet' else what}{f' of {size} bytes' if size else ''}: {reason}"
         self.rows.append(Note(event.time, side, text, "bad", packet))
 
     def _find(self, packet: Packet, space: str) -> Packet | None:
@@ -302,10 +302,9 @@ def _packet(sender: str, event: Event) -> tuple[Packet, str]:
     versions = event.data.get("supported_versions")
     if isinstance(versions, list):
         packet.texts.append(f"offers version {', '.join(map(str, versions))}")
-    for whose, token in (("", header.get("token")), ("the ", event.data.get("retry_token"))):
-        size = number_of(_mapping(_mapping(token).get("raw")).get("length"))
-        if size:
-            packet.texts.insert(0, f"{whose}token of {size} bytes")
+    token = _mapping(header.get("token") or event.data.get("retry_token"))
+    if size := number_of(_mapping(token.get("raw")).get("length")):
+        packet.texts.insert(0, f"token of {size} bytes")
     return packet, space
 
 

@@ -8,7 +8,12 @@ from quicmini.study.terminal import Ink
 from quicmini.study.trace.rows import CLIENT, SERVER, Fate, Packet
 from quicmini.study.trace.story import Story
 
-__all__ = ["summary"]
+__all__ = ["LEGEND", "summary"]
+
+LEGEND = (
+    "▶ arrived, after + ms   ✗ lost   ▷ nobody knows   ↻ sent again   STREAM 4[0:9]: its bytes 0 to 8",
+    "cwnd, in flight: bytes; rtt: milliseconds, smoothed; all three as the side knows them that sends",
+)
 
 
 def summary(story: Story, ink: Ink) -> Iterator[str]:

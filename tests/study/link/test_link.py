@@ -92,6 +92,20 @@ def test_loss_is_captured(server: socket.socket, client: socket.socket) -> None:
     assert [captured.arrival is None for captured in link.captured] == [True, False]
 
 
+def test_a_datagram_that_somebody_wants_to_be_lost(server: socket.socket, client: socket.socket) -> None:
+    with Link(name(server), FAST) as link:
+        link.lose(to_server=True, at_least=3, after=1)
+        for datagram in (b"a", b"bbb", b"c", b"ddd", b"eee", b"f"):
+            client.sendto(datagram, link.address)
+        assert [server.recvfrom(100)[0] for _ in range(5)] == [b"a", b"bbb", b"c", b"eee", b"f"]
+        path = link.captured[0].path
+        link.lose(to_server=False)
+        for datagram in (b"g", b"h"):
+            server.sendto(datagram, path)
+        assert client.recvfrom(100)[0] == b"h"
+    assert [each.datagram for each in link.captured if each.arrival is None] == [b"ddd", b"g"]
+
+
 def test_corruption_is_captured_as_it_was_sent(server: socket.socket, client: socket.socket) -> None:
     with Link(name(server), Scenario(delay=0.0, to_server=Direction(corruption=1.0))) as link:
         client.sendto(b"whole", link.address)

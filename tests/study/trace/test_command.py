@@ -61,7 +61,7 @@ def test_the_logs_of_another_implementation(capsys: pytest.CaptureFixture[str]) 
     text = drawn(capsys, DATA / "aioquic_client.qlog", DATA / "aioquic_server.qlog")
     assert "by the client's and the server's logs" in text
     assert "1RTT 8 STREAM 0[4670:5837] ────────────✗" in text
-    assert "↻ STREAM 0[4670:5837] again: first in 1RTT 8 (lost)" in text
+    assert "↻ STREAM 0[4670:5837] again, first in 1RTT 8 (lost)" in text
     assert "from the client: 14 packets, 11,208 bytes, 1 lost, 1,167 bytes of data sent again" in text
     assert "from the server: 10 packets, 1,372 bytes, none lost, nothing sent again" in text
 

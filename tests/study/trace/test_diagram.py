@@ -52,9 +52,9 @@ def test_one_that_nobody_saw_leaving_has_a_broken_line() -> None:
 def test_what_is_sent_again_is_said_with_what_became_of_the_first() -> None:
     first = packet(3, declared_lost=True)
     again = packet(again=[Again(Span(0, 0, 5), first)])
-    assert lines(again)[1].split("│")[1].strip() == "↻ STREAM 0[0:5] again: first in 1RTT 3 (lost)"
+    assert lines(again)[1].split("│")[1].strip() == "↻ STREAM 0[0:5] again, first in 1RTT 3 (lost)"
     first.acknowledged = True
-    assert "(it did arrive)" in lines(again)[1]
+    assert "(arrived)" in lines(again)[1]
 
 
 def test_recovery_is_shown_where_it_changes() -> None:
