@@ -85,7 +85,7 @@ def execute(command: Command, directory: Path) -> tuple[int, list[str]]:
 
 def differences(shown: list[str], printed: list[str]) -> list[str]:
     """What a reader would find that is not as it was shown; nothing if it is."""
-    if _pattern(shown).fullmatch("".join(f"{line}\n" for line in printed)):
+    if _pattern(shown).fullmatch(_text(printed)):
         return []
     # The longest beginning that is right, to say where it goes wrong.
     right = max(
@@ -106,5 +106,9 @@ def _pattern(shown: list[str]) -> re.Pattern[str]:
         if line.strip() == ANYTHING:
             parts.append(r"(?:[^\n]*\n)*?")
         else:
-            parts.append(r"[^\n]*?".join(re.escape(part) for part in line.rstrip().split(ANYTHING)) + r"\n")
+            parts.append(r"[^\n]*?".join(map(_literal, line.rstrip().split(ANYTHING))) + r"\n")
     return re.compile("".join(parts))
+
+
+def _literal(part: str) -> str:
+    return " {2,}".join(map(re.escape, re.split(" {2,}", part)))

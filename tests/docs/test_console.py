@@ -59,7 +59,8 @@ def test_commands_run_as_in_a_clone_of_the_project(tmp_path: Path) -> None:
         (["a", "…", "z"], ["a", "b", "c", "z"]),
         (["a", "…", "z"], ["a", "z"]),
         (["…"], []),
-        (["  …", "(*)"], ["x", "(*)"]),
+        (["…x", "(*)"], ["  x", "(*)"]),
+        (["a    b"], ["a  b"]),
     ],
 )
 def test_output_that_is_as_shown(shown: list[str], printed: list[str]) -> None:
@@ -75,6 +76,7 @@ def test_output_that_is_as_shown(shown: list[str], printed: list[str]) -> None:
         (["a … c"], ["a b d"], "'a … c'"),
         (["a", "…", "z"], ["a", "b"], "'z'"),
         (["a.c"], ["abc"], "'a.c'"),
+        (["a  b"], ["a b"], "'a  b'"),
     ],
 )
 def test_output_that_is_not(shown: list[str], printed: list[str], where: str) -> None:
