@@ -10,11 +10,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["WILDCARD_ADDRESSES", "CertificateFiles", "default_state_dir", "fingerprint", "kept_certificate"]
+from quicmini import key_fingerprint
+
+__all__ = [
+    "WILDCARD_ADDRESSES",
+    "CertificateFiles",
+    "default_state_dir",
+    "fingerprint",
+    "kept_certificate",
+    "public_key_fingerprint",
+    "write_file",
+]
 
 LIFETIME = datetime.timedelta(days=398)  # what browsers accept at most from public authorities
 RENEWAL = datetime.timedelta(days=7)  # a certificate with less left than this is replaced
@@ -40,16 +51,19 @@ def default_state_dir() -> Path:
 def kept_certificate(state_dir: Path, bind_host: str, now: datetime.datetime) -> CertificateFiles:
     """The self-signed certificate in `state_dir`: made if there is none for these names, or soon none that is valid.
 
-    It names localhost, 127.0.0.1, ::1 and `bind_host`. The key is readable by its owner alone. Raises OSError if the
-    directory cannot be used. Does file work, so it may block.
+    It names localhost, 127.0.0.1, ::1 and `bind_host`. The key is readable by its owner alone, and stays the same when
+    the certificate is made anew: clients know the server by it. Raises OSError if the directory cannot be used. Does
+    file work, so it may block.
     """
     files = CertificateFiles(state_dir / "cert.pem", state_dir / "key.pem")
     names = list(dict.fromkeys([*LOCAL_NAMES, *([] if bind_host in WILDCARD_ADDRESSES else [bind_host])]))
-    if not _serves(files, names, now):
+    key = _kept_key(files.keyfile)
+    if key is None or not _serves(files.certfile, key, names, now):
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        certificate, key = _self_signed(names, now)
-        _write(files.keyfile, key, 0o600)
-        _write(files.certfile, certificate, 0o644)
+        if key is None:
+            key = ec.generate_private_key(ec.SECP256R1())
+            write_file(files.keyfile, _encoded(key), 0o600)
+        write_file(files.certfile, _self_signed(key, names, now), 0o644)
     return files
 
 
@@ -62,13 +76,27 @@ def fingerprint(certfile: Path) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
-def _serves(files: CertificateFiles, names: list[str], now: datetime.datetime) -> bool:
-    """Whether the files hold a certificate and its key that are good for the names, for some time yet."""
+def public_key_fingerprint(certfile: Path) -> str:
+    """The `key_fingerprint` of the first certificate in a PEM file. Raises what `fingerprint` does."""
+    certificate = x509.load_pem_x509_certificate(certfile.read_bytes())
+    return key_fingerprint(certificate.public_bytes(serialization.Encoding.DER))
+
+
+def _kept_key(keyfile: Path) -> ec.EllipticCurvePrivateKey | None:
+    """The key that was made once; None if there is none, or one that is of no use."""
     try:
-        certificate = x509.load_pem_x509_certificate(files.certfile.read_bytes())
-        key = serialization.load_pem_private_key(files.keyfile.read_bytes(), None)
+        key = serialization.load_pem_private_key(keyfile.read_bytes(), None)
+    except (FileNotFoundError, ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+    return key if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1) else None
+
+
+def _serves(certfile: Path, key: ec.EllipticCurvePrivateKey, names: list[str], now: datetime.datetime) -> bool:
+    """Whether the file holds a certificate of the key that is good for the names, for some time yet."""
+    try:
+        certificate = x509.load_pem_x509_certificate(certfile.read_bytes())
         alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (FileNotFoundError, ValueError, TypeError, x509.ExtensionNotFound):
+    except (FileNotFoundError, ValueError, x509.ExtensionNotFound):
         return False
     return (
         certificate.public_key() == key.public_key()
@@ -77,9 +105,8 @@ def _serves(files: CertificateFiles, names: list[str], now: datetime.datetime) -
     )
 
 
-def _self_signed(names: list[str], now: datetime.datetime) -> tuple[bytes, bytes]:
-    """A certificate and its key, PEM. It is no authority: to trust it is to trust one server, nothing it might sign."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def _self_signed(key: ec.EllipticCurvePrivateKey, names: list[str], now: datetime.datetime) -> bytes:
+    """A certificate, PEM. It is no authority: to trust it is to trust one server, nothing it might sign."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "quicmini chat")])
     certificate = (
         x509.CertificateBuilder()
@@ -96,7 +123,11 @@ def _self_signed(names: list[str], now: datetime.datetime) -> tuple[bytes, bytes
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _encoded(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
@@ -108,7 +139,7 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name.encode("idna").decode("ascii"))
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
+def write_file(path: Path, content: bytes, mode: int) -> None:
     """Put a file in place whole, and never with more permissions than `mode`."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
     try:

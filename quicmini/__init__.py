@@ -32,6 +32,7 @@ from quicmini.sync.client import connect
 from quicmini.sync.connection import Connection
 from quicmini.sync.listener import Listener, listen
 from quicmini.sync.stream import Stream
+from quicmini.tls.pins import key_fingerprint
 from quicmini.tls.session import Session
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "TransportErrorCode",
     "VersionNegotiationError",
     "connect",
+    "key_fingerprint",
     "listen",
 ]
 

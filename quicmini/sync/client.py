@@ -37,6 +37,7 @@ def connect(
     server_hostname: str | None = None,
     cafile: str | None = None,
     verify: bool = True,
+    pinned_key: str | None = None,
     certfile: str | None = None,
     keyfile: str | None = None,
     session: Session | None = None,
@@ -49,14 +50,15 @@ def connect(
 
     alpn_protocols: the application protocols offered, the preferred one first (RFC 7301). server_hostname: the name
     that the server's certificate must have; by default the host of `address`. cafile: PEM file with the trusted
-    certificates, by default the system's. verify: False trusts every certificate, for tests only. certfile, keyfile:
-    PEM files with this side's certificate chain and its key (None: in `certfile` as well), for servers that ask for
-    one; if that one is not good enough, a later call raises the server's HandshakeError. session: `Connection.session`
-    of an earlier connection to this server, which spares both sides the certificates; one that does not fit is
-    ignored, and the handshake is a full one. early_data: return at once if the session allows to send data with the
-    first flight (0-RTT). Whoever records such data can have it delivered a second time, so that it must do no harm
-    twice (RFC 9001 §9.2); `Connection.handshake` waits for the rest, and tells what else is raised here. If the server
-    does not take it, it is sent again by itself.
+    certificates, by default the system's. verify: False trusts every certificate, for tests only. pinned_key: instead
+    of all that, the `key_fingerprint` of the server's certificate: only that its key is this one is looked at, not
+    whom it names, who signed it, and when it ends. certfile, keyfile: PEM files with this side's certificate chain and
+    its key (None: in `certfile` as well), for servers that ask for one; if that one is not good enough, a later call
+    raises the server's HandshakeError. session: `Connection.session` of an earlier connection to this server, which
+    spares both sides the certificates; one that does not fit is ignored, and the handshake is a full one. early_data:
+    return at once if the session allows to send data with the first flight (0-RTT). Whoever records such data can have
+    it delivered a second time, so that it must do no harm twice (RFC 9001 §9.2); `Connection.handshake` waits for the
+    rest, and tells what else is raised here. If the server does not take it, it is sent again by itself.
     open_timeout: seconds for all of it but name resolution; the addresses of the host are tried in order, and share
     them. close_timeout: seconds that `Connection.close` may wait for what was written to arrive.
 
@@ -65,6 +67,8 @@ def connect(
     socket.gaierror for an unknown host, ValueError and TypeError for arguments that cannot work.
     """
     _check(session, certfile, keyfile)
+    if pinned_key is not None and cafile is not None:
+        raise ValueError("a server is known by its key or by its certificate: either pinned_key or cafile")
     Deadline(close_timeout)  # ValueError if it is none
     host, port = check_address(address, lowest_port=1)
     config = recorded(config, is_client=True)
@@ -72,7 +76,8 @@ def connect(
         protocol_names(alpn_protocols),
         config.cipher_suites,
         config.groups,
-        load_trust_store(cafile) if verify else None,
+        load_trust_store(cafile) if verify and pinned_key is None else None,
+        pinned_key,
         load_credential(certfile, keyfile) if certfile is not None else None,
     )
     settings = ClientSettings(context, server_hostname or host, session=session, early_data=early_data)
@@ -105,6 +110,7 @@ def _context(
     cipher_suites: tuple[int, ...],
     groups: tuple[int, ...],
     trust_store: TrustStore | None,
+    pinned_key: str | None,
     credential: Credential | None,
 ) -> ClientContext:
     """Programs connect with the same settings again and again: what can be encoded once is."""
@@ -113,6 +119,7 @@ def _context(
         cipher_suites=cipher_suites,
         groups=groups,
         trust_store=trust_store,
+        pinned_key=pinned_key,
         clock=calendar,
         credential=credential,
     )

@@ -53,7 +53,7 @@ from quicmini.tls.messages import (
 from quicmini.tls.resumption import encode_with_psk, may_resume
 from quicmini.tls.server_hello import check_server_hello
 from quicmini.tls.session import MAX_TICKET_SIZE, Session, identity_of
-from quicmini.tls.verification import authenticated_key, parse_certificate, parse_server_name, public_key
+from quicmini.tls.verification import parse_server_name
 from quicmini.wire.packet import VERSION_1
 
 __all__ = ["TlsClient"]
@@ -297,11 +297,7 @@ class TlsClient(Handshake):
         for entry in certificate.entries:
             reject_unsolicited(entry.extensions, self._hello.extensions)
         chain = tuple(entry.data for entry in certificate.entries)
-        trust_store, server_name = self._context.trust_store, self._server_name
-        if trust_store is not None and server_name is not None:
-            self._peer_key = authenticated_key(chain, server_name, trust_store, self._context.clock())
-        else:
-            self._peer_key = public_key(parse_certificate(chain[0]))
+        self._peer_key = self._context.authenticated_key(chain, self._server_name)
         self._peer_chain = chain
         self._established.update(message)
         self._state = State.WAIT_CV

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
 from quicmini.crypto.keys import CIPHER_SUITES
 from quicmini.crypto.tokens import TicketKeys
 from quicmini.tls.certificates import Credential, TrustStore
@@ -15,9 +17,11 @@ from quicmini.tls.codes import TLS_1_3, ExtensionType, NamedGroup
 from quicmini.tls.extensions import Extensions, encode_protocols
 from quicmini.tls.groups import GROUPS, OPTIONAL_GROUPS
 from quicmini.tls.messages import CertificateRequest
+from quicmini.tls.pins import FINGERPRINT, pinned_server_key
 from quicmini.tls.psk import ONLY_WITH_KEY_SHARES
 from quicmini.tls.replay import ReplayGuard
 from quicmini.tls.signatures import OFFERED_SCHEMES
+from quicmini.tls.verification import ServerName, authenticated_key, parse_certificate, public_key
 
 __all__ = ["ClientContext", "ServerContext", "protocol_names"]
 
@@ -75,6 +79,7 @@ class ClientContext(_Context):
     """For connections to any number of servers.
 
     trust_store: whom to believe; None: any certificate will do (its signature is verified all the same).
+    pinned_key: the `key_fingerprint` of the only key that a server may have; certificates are then not verified.
     clock: the time that certificates' validity and tickets' ages are compared with, an aware datetime.
     credential: whom to be for servers that ask for a certificate; None: nobody.
     """
@@ -82,6 +87,21 @@ class ClientContext(_Context):
     trust_store: TrustStore | None
     clock: Callable[[], datetime]
     credential: Credential | None = None
+    pinned_key: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pinned_key is not None and not FINGERPRINT.fullmatch(self.pinned_key):
+            raise ValueError(f"a pinned key is the fingerprint of one: SHA256:… (got {self.pinned_key!r})")
+
+    def authenticated_key(self, chain: tuple[bytes, ...], server_name: ServerName | None) -> PublicKeyTypes:
+        """The public key of the server that shows this chain (DER, its own certificate first), if this side believes
+        it. Raises HandshakeError naming the check that failed."""
+        if self.pinned_key is not None:
+            return pinned_server_key(chain[0], self.pinned_key)
+        if self.trust_store is not None and server_name is not None:
+            return authenticated_key(chain, server_name, self.trust_store, self.clock())
+        return public_key(parse_certificate(chain[0]))
 
     @cached_property
     def groups_with_shares(self) -> tuple[int, ...]:

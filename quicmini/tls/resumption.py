@@ -10,7 +10,7 @@ from quicmini.tls.key_schedule import KeySchedule
 from quicmini.tls.messages import ClientHello
 from quicmini.tls.psk import OfferedPsks, PskIdentity
 from quicmini.tls.session import Session, identity_of
-from quicmini.tls.verification import ServerName, authenticated_key
+from quicmini.tls.verification import ServerName
 
 __all__ = ["encode_with_psk", "may_resume"]
 
@@ -32,11 +32,10 @@ def may_resume(session: Session, context: ClientContext, server_name: ServerName
         or not any(CIPHER_SUITES[code].hash_name == session.hash_name for code in context.cipher_suites)
     ):
         return False
-    if context.trust_store is not None and server_name is not None:
-        try:
-            authenticated_key(session.peer_chain, server_name, context.trust_store, now)
-        except HandshakeError:
-            return False
+    try:
+        context.authenticated_key(session.peer_chain, server_name)
+    except HandshakeError:
+        return False
     return True
 
 

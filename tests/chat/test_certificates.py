@@ -10,7 +10,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from chat.certificates import LIFETIME, RENEWAL, default_state_dir, fingerprint, kept_certificate
+from chat.certificates import (
+    LIFETIME,
+    RENEWAL,
+    default_state_dir,
+    fingerprint,
+    kept_certificate,
+    public_key_fingerprint,
+)
+from quicmini.tls.certificates import load_credential
 
 NOW = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
 
@@ -67,8 +75,33 @@ def test_it_is_made_again_when_it_is_no_use(tmp_path: Path, spoilt: str) -> None
             files.keyfile.write_bytes(kept_certificate(tmp_path / "other", bind, NOW).keyfile.read_bytes())
         case "broken":
             files.certfile.write_text("no certificate")
+    key = files.keyfile.read_bytes() if files.keyfile.exists() else b""
     assert fingerprint(kept_certificate(tmp_path, bind, now).certfile) != first
+    assert (files.keyfile.read_bytes() == key) == bool(key)
     assert files.keyfile.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("spoilt", ["broken", "encrypted", "of another kind"])
+def test_a_key_that_is_no_use_is_made_again(tmp_path: Path, spoilt: str) -> None:
+    files = kept_certificate(tmp_path, "localhost", NOW)
+    keys: dict[str, list[str]] = {
+        "encrypted": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-aes256", "-pass", "pass:secret"],
+        "of another kind": ["ed25519"],
+    }
+    files.keyfile.write_text("no key")
+    if spoilt in keys:
+        command = ["openssl", "genpkey", "-out", str(files.keyfile), "-algorithm", *keys[spoilt]]
+        subprocess.run(command, capture_output=True, check=True)
+    kept_certificate(tmp_path, "localhost", NOW)
+    load_credential(files.certfile, files.keyfile)
+    assert files.keyfile.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_renewed_certificate_is_known_by_its_key(tmp_path: Path) -> None:
+    files = kept_certificate(tmp_path, "localhost", NOW)
+    first = public_key_fingerprint(files.certfile)
+    for bind, now in (("192.0.2.1", NOW), ("192.0.2.1", NOW + LIFETIME)):
+        assert public_key_fingerprint(kept_certificate(tmp_path, bind, now).certfile) == first
 
 
 def test_fingerprint_is_what_openssl_prints(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from quicmini import Config, Connection, HandshakeError, Listener, TransportError, connect
+from quicmini import Config, Connection, HandshakeError, Listener, TransportError, connect, key_fingerprint
 from quicmini.connection.state import Address
 from quicmini.errors import TransportErrorCode
 from tests.certificates import Authority
@@ -62,6 +63,16 @@ def test_an_untrusted_certificate(listener: Listener) -> None:
 def test_without_verification_any_certificate_will_do(listener: Listener) -> None:
     with connect(listener.address, alpn_protocols=[ALPN], verify=False) as connection:
         assert connection.getpeercert()
+
+
+def test_the_key_of_the_certificate_is_enough(listener: Listener) -> None:
+    with connect(listener.address, alpn_protocols=[ALPN], verify=False) as connection:
+        pinned_key = key_fingerprint(connection.getpeercert() or b"")
+    with connect(listener.address, alpn_protocols=[ALPN], pinned_key=pinned_key, server_hostname="x.example") as again:
+        assert again.getpeercert() == connection.getpeercert()
+    other = "SHA256:" + "A" * 43
+    with pytest.raises(HandshakeError, match=re.escape(f"{pinned_key}, and not {other}")):
+        connect(listener.address, alpn_protocols=[ALPN], pinned_key=other)
 
 
 def test_the_name_must_be_the_certificates(listener: Listener, authority: Authority) -> None:
@@ -175,6 +186,8 @@ def test_socket_and_thread_disappear(listener: Listener, authority: Authority, s
         {"alpn_protocols": []},
         {"alpn_protocols": [""]},
         {"alpn_protocols": [ALPN], "server_hostname": "not a name!"},
+        {"alpn_protocols": [ALPN], "pinned_key": "AB:CD"},
+        {"alpn_protocols": [ALPN], "pinned_key": "SHA256:" + "A" * 43, "cafile": "/etc/hosts"},
         {"alpn_protocols": [ALPN], "open_timeout": -1},
         {"alpn_protocols": [ALPN], "close_timeout": -1},
         {"alpn_protocols": [ALPN], "config": Config(cipher_suites=(0x9999,))},

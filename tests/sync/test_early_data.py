@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from quicmini import Config, Connection, Listener, Stream, connect
+from quicmini import Config, Connection, HandshakeError, Listener, Stream, connect, key_fingerprint
 from quicmini.connection.state import Address
 from quicmini.sync import driver
 from quicmini.tls.session import Session
-from tests.certificates import Authority
+from tests.certificates import Authority, CertificateFiles
 from tests.sync.helpers import ALPN, PATIENCE, drain, in_thread, until
 
 MakeListener = Callable[..., Listener]
@@ -116,6 +116,28 @@ def test_refused_early_data_arrives_all_the_same(
     client.handshake(PATIENCE)
     assert client.early_data_accepted is False
     assert not client.session_resumed
+
+
+def test_early_data_is_for_the_pinned_key_only(
+    make_listener: MakeListener, authority: Authority, rsa_files: CertificateFiles
+) -> None:
+    """Somebody else who answers at the same address, refuses the early data and waits for it to be sent again."""
+    session = session_with(make_listener(early_data=True), authority)
+    stranger = make_listener(early_data=True)
+    stranger.reload_certificate(rsa_files.certfile, rsa_files.keyfile)
+    client = connect(
+        stranger.address,
+        alpn_protocols=[ALPN],
+        pinned_key=key_fingerprint(session.peer_certificate),
+        session=session,
+        early_data=True,
+    )
+    ask(client, b"secret")
+    with pytest.raises(HandshakeError, match="the server's key is SHA256:"):
+        client.handshake(PATIENCE)
+    assert not client.early_data_accepted
+    with pytest.raises(TimeoutError):
+        stranger.accept(0)
 
 
 def test_a_session_without_early_data_waits_for_the_handshake(
