@@ -67,8 +67,8 @@ def connect(
     socket.gaierror for an unknown host, ValueError and TypeError for arguments that cannot work.
     """
     _check(session, certfile, keyfile)
-    if pinned_key is not None and cafile is not None:
-        raise ValueError("a server is known by its key or by its certificate: either pinned_key or cafile")
+    if cafile is not None and pinned_key is not None:
+        raise ValueError("a server is known by its certificate or by its key: either cafile or pinned_key")
     Deadline(close_timeout)  # ValueError if it is none
     host, port = check_address(address, lowest_port=1)
     config = recorded(config, is_client=True)
@@ -81,20 +81,25 @@ def connect(
         load_credential(certfile, keyfile) if certfile is not None else None,
     )
     settings = ClientSettings(context, server_hostname or host, session=session, early_data=early_data)
-    infos = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    return Connection(_open_first((host, port), settings, config, open_timeout), close_timeout)
+
+
+def _open_first(
+    address: tuple[str, int], settings: ClientSettings, config: Config, open_timeout: float | None
+) -> Driver:
+    """A connection to the first address of the host that answers."""
+    infos = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)
     deadline = Deadline(open_timeout)
     failure: OSError | None = None
     for tried, (family, _, _, _, remote) in enumerate(infos):
         try:
-            driver = _open(family, remote, settings, config, deadline.share(len(infos) - tried))
+            return _open(family, remote, settings, config, deadline.share(len(infos) - tried))
         except ConnectionClosed:
             raise
         except OSError as error:
             # The first address's error tells most: the others are often those of an IP version that nobody serves.
             failure = failure or error
-        else:
-            return Connection(driver, close_timeout)
-    raise failure or OSError(f"{host} has no address")
+    raise failure or OSError(f"{address[0]} has no address")
 
 
 def _check(session: object, certfile: str | None, keyfile: str | None) -> None:
