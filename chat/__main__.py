@@ -16,15 +16,15 @@ from chat import commands, demo
 from chat.address import parse_address, parse_port
 from chat.certificates import default_state_dir
 from chat.exchange import IDLE_TIMEOUT
-from chat.message import DEFAULT_PORT, printable
+from chat.message import DEFAULT_PORT
 from chat.problems import Problem
 from chat.recording import add_option as add_recording
+from chat.text import check_name
 
 __all__ = ["main"]
 
 READER_GONE = 128 + signal.SIGPIPE  # the exit statuses that a shell gives to what these signals ended
 INTERRUPTED = 128 + signal.SIGINT
-MAX_NICKNAME = 64  # characters
 MAX_IDLE_TIMEOUT = 3600  # seconds
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -119,7 +119,7 @@ def _add_join(subparsers: Subparsers) -> None:
         default=("localhost", DEFAULT_PORT),
         help=f"the server (localhost:{DEFAULT_PORT}); an IPv6 address goes in brackets: [::1]:{DEFAULT_PORT}",
     )
-    join.add_argument("-n", "--nick", metavar="NICK", type=_argument(_nickname), required=True, help="your nickname")
+    join.add_argument("-n", "--nick", metavar="NICK", type=_argument(check_name), required=True, help="your nickname")
     trust = join.add_mutually_exclusive_group()
     trust.add_argument(
         "--ca",
@@ -173,12 +173,6 @@ def _readable_file(text: str) -> str:
             return text
     except OSError as error:
         raise ValueError(f"cannot read {text!r}: {error.strerror}") from None
-
-
-def _nickname(text: str) -> str:
-    if not 0 < len(text) <= MAX_NICKNAME or text != text.strip() or printable(text) != text:
-        raise ValueError(f"{text!r} is no nickname: 1 to {MAX_NICKNAME} characters, none of them a control character")
-    return text
 
 
 def _seconds(text: str) -> float:

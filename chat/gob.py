@@ -1,4 +1,4 @@
-"""Go's `encoding/gob`: enough of it to read any value, and to write a struct of strings.
+"""Go's `encoding/gob`: enough of it to read any value. `chat.gob_writing` writes one kind of struct.
 
 The chat's messages travel as gobs, because its first client and server were Go programs. The format describes itself
 (https://pkg.go.dev/encoding/gob, "Encoding Details"):
@@ -14,7 +14,7 @@ The chat's messages travel as gobs, because its first client and server were Go 
                  a field whose value is zero is left out
 
 `wireType` is itself a struct of a known type, so type definitions are read and written by the code for values: see
-`_DEFINITIONS`. Nothing here trusts its input: anything but a gob raises `GobError`, the depth of nested values has a
+`DEFINITIONS`. Nothing here trusts its input: anything but a gob raises `GobError`, the depth of nested values has a
 limit, and every step of every loop consumes input, so the work is bounded by the bytes that there are.
 """
 
@@ -24,7 +24,7 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["GobError", "Value", "decode", "encode_strings"]
+__all__ = ["GobError", "Value", "decode"]
 
 MAX_DEPTH = 64  # values inside values; Go's own limit for what it skips is 10,000, deeper than Python's stack
 MAX_UINT_SIZE = 8  # bytes
@@ -66,7 +66,7 @@ BOOL, INT, UINT, FLOAT, BYTES, STRING, COMPLEX, INTERFACE = range(1, 9)
 
 # The types that describe types, with the numbers that Go gives them.
 WIRE_TYPE, ARRAY, COMMON, SLICE, STRUCT, FIELD, FIELDS, MAP, ENCODER = range(16, 25)
-_DEFINITIONS: dict[int, Type] = {
+DEFINITIONS: dict[int, Type] = {
     WIRE_TYPE: Struct(
         (
             ("ArrayT", ARRAY),
@@ -261,7 +261,7 @@ def _define(types: dict[int, Type], type_id: int, reader: Reader) -> None:
     """Read a type definition into `types`."""
     if type_id in types or type_id <= INTERFACE:
         raise GobError(f"type {type_id} cannot be defined, or not again")
-    match _decode_value(_DEFINITIONS, WIRE_TYPE, reader, 0):
+    match _decode_value(DEFINITIONS, WIRE_TYPE, reader, 0):
         case {"StructT": dict(described)}:
             types[type_id] = Struct(_struct_fields(described.get("Field", [])))
         case {"SliceT": dict(described)} | {"ArrayT": dict(described)}:
@@ -290,55 +290,3 @@ def _type_id(described: dict[str, Value], name: str) -> int:
     if not isinstance(type_id, int):
         raise GobError(f"a type definition without {name}")
     return type_id
-
-
-def encode_strings(type_name: str, fields: dict[str, str]) -> bytes:
-    """The gob of a struct `type_name` of string fields: byte for byte what Go writes for its program's first type."""
-    described = {
-        "StructT": {
-            "CommonType": {"Name": type_name, "Id": FIRST_USER_TYPE},
-            "Field": [{"Name": name, "Id": STRING} for name in fields],
-        }
-    }
-    definition = _encode_int(-FIRST_USER_TYPE) + _encode_value(_DEFINITIONS, WIRE_TYPE, described)
-    types: dict[int, Type] = {FIRST_USER_TYPE: Struct(tuple((name, STRING) for name in fields))}
-    value = _encode_int(FIRST_USER_TYPE) + _encode_value(types, FIRST_USER_TYPE, fields)
-    return _encode_bytes(definition) + _encode_bytes(value)
-
-
-def _encode_value(types: dict[int, Type], type_id: int, value: object) -> bytes:
-    match types.get(type_id), value:
-        case Struct(fields), dict(values):
-            return _encode_struct(types, fields, values)
-        case Sequence(element), list(elements):
-            return _encode_uint(len(elements)) + b"".join(_encode_value(types, element, each) for each in elements)
-        case None, str(text):
-            return _encode_bytes(text.encode("utf-8", "replace"))
-        case None, int(number):
-            return _encode_int(number)
-    raise TypeError(f"type {type_id} is not for {value!r}")
-
-
-def _encode_struct(types: dict[int, Type], fields: tuple[tuple[str, int], ...], values: dict[str, object]) -> bytes:
-    parts = []
-    last = -1
-    for number, (name, type_id) in enumerate(fields):
-        if value := values.get(name):
-            parts += [_encode_uint(number - last), _encode_value(types, type_id, value)]
-            last = number
-    return b"".join(parts) + b"\0"
-
-
-def _encode_uint(number: int) -> bytes:
-    if number < 0x80:
-        return bytes([number])
-    size = (number.bit_length() + 7) // 8
-    return bytes([0x100 - size]) + number.to_bytes(size, "big")
-
-
-def _encode_int(number: int) -> bytes:
-    return _encode_uint(~number << 1 | 1 if number < 0 else number << 1)
-
-
-def _encode_bytes(data: bytes) -> bytes:
-    return _encode_uint(len(data)) + data

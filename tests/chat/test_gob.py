@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.gob import MAX_DEPTH, GobError, Value, decode, encode_strings
+from chat.gob import MAX_DEPTH, GobError, Value, decode
+from chat.gob_writing import encode_struct
 
 GO = json.loads(Path(__file__).with_name("gob.json").read_text())
 FOREIGN = json.loads(Path(__file__).with_name("gob_foreign.json").read_text())
@@ -40,7 +41,7 @@ class TestGoesBytes:
 
     def test_written(self, case: dict[str, str]) -> None:
         fields = {"Nickname": case["nickname"], "Text": case["text"]}
-        assert encode_strings("Message", fields) == bytes.fromhex(case["gob"])
+        assert encode_struct("Message", fields) == bytes.fromhex(case["gob"])
 
     def test_a_part_is_no_gob_yet(self, case: dict[str, str]) -> None:
         raw = bytes.fromhex(case["gob"])
@@ -161,12 +162,12 @@ class TestAnyBytes:
 @settings(deadline=None, max_examples=100)
 @given(st.dictionaries(st.text(min_size=1), st.text(), min_size=1, max_size=8))
 def test_round_trip(fields: dict[str, str]) -> None:
-    raw = encode_strings("T", fields)
+    raw = encode_struct("T", fields)
     assert decode(raw) == ({name: text for name, text in fields.items() if text}, len(raw))
 
 
 def test_what_utf8_cannot_carry_is_replaced() -> None:
     """A lone surrogate comes from the command line or from stdin when their bytes are no UTF-8."""
-    decoded = decode(encode_strings("T", {"Text": "a\udcffb"}))
+    decoded = decode(encode_struct("T", {"Text": "a\udcffb"}))
     assert decoded is not None
     assert decoded[0] == {"Text": "a?b"}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chat.gob import GobError, encode_strings
-from chat.message import MAX_MESSAGE_SIZE, Message, printable
+from chat.gob import GobError
+from chat.gob_writing import encode_struct
+from chat.message import MAX_MESSAGE_SIZE, Dialect, Kind, Message
 
 FOREIGN = json.loads(Path(__file__).with_name("gob_foreign.json").read_text())
 ACCEPTED = [case for case in FOREIGN if "text" in case]
@@ -49,26 +51,48 @@ class TestSize:
             Message("", "x" * (MAX_MESSAGE_SIZE - self.overhead + 1)).encode()
 
     def test_one_byte_more_is_not_accepted(self) -> None:
-        raw = encode_strings("Message", {"Text": "x" * MAX_MESSAGE_SIZE})
+        raw = encode_struct("Message", {"Text": "x" * MAX_MESSAGE_SIZE})
         assert Message.decode(raw[:MAX_MESSAGE_SIZE]) is None
         with pytest.raises(GobError, match="more than 65536 bytes"):
             Message.decode(raw[: MAX_MESSAGE_SIZE + 1])
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("smørrebrød → 蛋糕 🍰\ttabbed", "smørrebrød → 蛋糕 🍰\ttabbed"),
-        ("\x1b[2J\x1b]0;title\x07", "␛[2J␛]0;title␇"),
-        ("one\r\n[boss]: two", "one␍␊[boss]: two"),
-        ("\x00\x7f\x9b31m", "␀␡\N{REPLACEMENT CHARACTER}31m"),
-        ("a\u2028b\u2029c\u202ed\u2066e", "a�b�c�d�e"),
-        ("👩\u200d🚀", "👩\u200d🚀"),
-    ],
-)
-def test_printable(text: str, shown: str) -> None:
-    assert printable(text) == shown
-
-
 def test_line() -> None:
     assert Message("Zoë", "hi\n").line() == "[Zoë]: hi␊"
+
+
+class TestChatDialect:
+    """The further fields: what Go writes for a struct that has them (gob_chat.json), and what each dialect reads."""
+
+    GO = json.loads(Path(__file__).with_name("gob_chat.json").read_text())
+    SAID = Message("Ada", "hello", "0123", 1792000000123, "", "lobby", "", 3, 300, 299, 64, "aa", 5, "s")
+
+    @staticmethod
+    def of(fields: dict[str, Any]) -> Message:
+        return Message(*fields.values())
+
+    @pytest.mark.parametrize("case", GO, ids=lambda case: case["gob"][-12:])
+    def test_goes_bytes_both_ways(self, case: dict[str, Any]) -> None:
+        raw = bytes.fromhex(case["gob"])
+        assert Message.decode(raw, Dialect.CHAT) == self.of(case["message"])
+        assert self.of(case["message"]).encode(Dialect.CHAT) == raw
+
+    def test_the_seed_has_two_fields(self) -> None:
+        assert self.SAID.encode(Dialect.SIMPLE) == Message("Ada", "hello").encode()
+        assert Message.decode(self.SAID.encode(Dialect.CHAT), Dialect.SIMPLE) == Message("Ada", "hello")
+
+    def test_an_empty_message_costs_its_definition_only(self) -> None:
+        assert len(self.SAID.encode(Dialect.CHAT)) - len(Message("", "").encode(Dialect.CHAT)) < 80
+        assert Message.decode(Message("", "").encode(Dialect.CHAT), Dialect.CHAT) == Message("", "")
+
+    def test_neither_nickname_nor_text_is_needed(self) -> None:
+        ack = Message("", "", kind=Kind.ACK, seq=7)
+        assert Message.decode(ack.encode(Dialect.CHAT), Dialect.CHAT) == ack
+
+    def test_a_field_of_another_type_is_refused_where_it_counts(self) -> None:
+        raw = encode_struct("Message", {"Nickname": "Ada", "Time": "noon"})
+        assert Message.decode(raw, Dialect.SIMPLE) == Message("Ada", "")
+        with pytest.raises(GobError, match="Time must be an integer"):
+            Message.decode(raw, Dialect.CHAT)
+        with pytest.raises(GobError, match="Room must be a string"):
+            Message.decode(encode_struct("Message", {"Nickname": "Ada", "Room": 4}), Dialect.CHAT)

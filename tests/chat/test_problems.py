@@ -128,9 +128,9 @@ class TestServe:
     ("arguments", "sentence"),
     [
         (["join"], "the following arguments are required: -n/--nick"),
-        (["join", "-n", ""], "'' is no nickname: 1 to 64 characters"),
+        (["join", "-n", ""], "'' is no nickname: 1 to 32 characters"),
         (["join", "-n", "\x1b[31m"], "none of them a control character"),
-        (["join", "-n", "x" * 65], "1 to 64 characters"),
+        (["join", "-n", "x" * 33], "1 to 32 characters"),
         (["join", "-n", "zoe", "host:http"], "'http' is no port: a number from 1 to 65535"),
         (["join", "-n", "zoe", "--ca", "/no/such/file"], "cannot read '/no/such/file': No such file or directory"),
         (["join", "-n", "zoe", "--ca", "/etc/hosts", "--insecure"], "not allowed with argument --ca"),
