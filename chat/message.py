@@ -6,6 +6,7 @@ fields behind these two; whoever does not know them passes over them, and those 
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -13,10 +14,24 @@ from chat.gob import GobError, decode
 from chat.gob_writing import encode_struct
 from chat.text import printable
 
-__all__ = ["ALPN_PROTOCOL", "ALPN_PROTOCOLS", "DEFAULT_PORT", "MAX_MESSAGE_SIZE", "Dialect", "Kind", "Message"]
+__all__ = [
+    "ALPN_PROTOCOL",
+    "ALPN_PROTOCOLS",
+    "DEFAULT_PORT",
+    "MAX_MESSAGE_SIZE",
+    "MAX_SIZES",
+    "SPOKEN",
+    "Dialect",
+    "Kind",
+    "Message",
+    "message_id",
+    "sender_id",
+]
 
 DEFAULT_PORT = 4242
-MAX_MESSAGE_SIZE = 64 * 1024  # bytes on the wire: nickname, text and the 60 to 300 that describe them
+MAX_MESSAGE_SIZE = 64 * 1024  # bytes on the wire: nickname, text and the 60 or so that describe them
+SENDER_ID_LENGTH = 16  # hexadecimal digits
+MAX_FIELDS_SIZE = 1024  # bytes that the further fields may take, so that what fits one dialect fits the other
 
 
 class Dialect(StrEnum):
@@ -31,32 +46,53 @@ ALPN_PROTOCOL = Dialect.SIMPLE.value
 
 
 class Kind(StrEnum):
-    """What a message is for. What people say, SAY to MSG, is numbered, kept and acknowledged; nothing else is."""
+    """What a message of `quicmini-chat/1` is for, and the fields that it uses beyond those of `Message` itself.
+
+    What people say (SAY, ME, MSG) comes with its sender's session and seq = 1, 2, 3 …; the server numbers, keeps and
+    acknowledges it, or refuses it, which settles its seq too. Nothing else is kept.
+    """
 
     SAY = ""
     ME = "me"  # what the sender does, as if somebody else told it
-    MSG = "msg"  # for the recipient alone
-    HELLO = "hello"  # a client's first: nickname, room, session, seen, store; text: the password
+    MSG = "msg"  # for the recipient alone: room is empty
+    # What a client asks for, besides:
+    HELLO = "hello"  # first: nickname, room, session, seq (the last that was settled), seen, store; text: the password
     JOIN = "join"  # another room
     NICK = "nick"  # another nickname
-    WHO = "who"  # asks for NAMES: who is in the room
-    ROOMS = "rooms"  # asks for the rooms, one a line, which come under the same kind
-    HISTORY = "history"  # asks for what the room heard before number `seen`; 0: what it heard last
+    WHO = "who"  # NAMES
+    ROOMS = "rooms"
+    HISTORY = "history"  # what the room heard before number `seen`; 0: what it heard last
     BYE = "bye"  # leaves for good, instead of being lost
-    WELCOME = "welcome"  # answers HELLO: nickname and room as granted, the last seq of the session, the store; text
-    ACK = "ack"  # everything of the session up to seq is kept
+    # What a server answers, besides:
+    WELCOME = "welcome"  # to HELLO, JOIN, NICK: nickname, room, store; seq: the last that is settled; text: a greeting
+    ACK = "ack"  # everything of the session up to seq is settled
     NAMES = "names"  # who is in the room: text, one a line
-    NOTICE = "notice"  # the server's words
-    REFUSED = "refused"  # what was asked for (kind, and seq if it had one) is not done; text: why
+    NOTICE = "notice"  # text: the server's words, for people
+    REFUSED = "refused"  # text: why something is not done; recipient: the kind that was asked for; seq, if it had one
+
+
+SPOKEN = frozenset({Kind.SAY, Kind.ME, Kind.MSG})
+
+
+def sender_id(session: str) -> str:
+    """Who the owner of a session is to everybody else: the session itself is a secret."""
+    return hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()[:SENDER_ID_LENGTH]
+
+
+def message_id(session: str, seq: int) -> str:
+    """The id of what was said in a session as number `seq`: the same on each server, however often it is sent."""
+    return f"{sender_id(session)}-{seq}"
 
 
 class Message(NamedTuple):
     """What someone says, or what client and server have to tell each other.
 
-    id: of what is said, the same for everyone. time: when the server took it, milliseconds since 1970. kind: a `Kind`,
-    or what a later version knows. session, seq: the sender's numbering. number: the server's. after: the number of what
-    this client was sent before, sender_after: of what it was sent before from the same sender (0: nothing).
-    seen: the number up to which a client has everything. store: what the numbers are valid for.
+    id: of what is said, the same for everyone: `message_id`. time: when the server took it, milliseconds since 1970.
+    kind: a `Kind`, or what a later version knows. session, seq: the sender's numbering. number: the server's. after:
+    the number of what this client was sent before; sender_after: of what it was sent before from the same sender (0:
+    nothing, on this connection). store: what numbers are valid for.
+    seen: from a client, the number up to which it has everything. From the server, in what somebody has said: this
+    answers HISTORY; the answers end with that number, and `after` chains them, from 0, instead of what else was sent.
     """
 
     nickname: str
@@ -77,21 +113,19 @@ class Message(NamedTuple):
     def encode(self, dialect: str = Dialect.SIMPLE) -> bytes:
         """The bytes of a stream that carries this message: in `simpleproto`, nickname and text alone.
 
-        Raises GobError if they are more than MAX_MESSAGE_SIZE.
+        Raises GobError if they are more than MAX_SIZES[dialect].
         """
         data = encode_struct("Message", dict(zip(_WIRE_NAMES[dialect], self, strict=False)))
-        if len(data) > MAX_MESSAGE_SIZE:
-            raise GobError(f"a message of more than {MAX_MESSAGE_SIZE} bytes")
+        _check_size(data, dialect)
         return data
 
     @classmethod
     def decode(cls, data: bytes, dialect: str = Dialect.SIMPLE) -> Message | None:
         """The message in `data`, None if it is not all there yet. Fields that the dialect has not are passed over.
 
-        Raises GobError if this is no message, is followed by something else, or exceeds MAX_MESSAGE_SIZE bytes.
+        Raises GobError if this is no message, is followed by something else, or exceeds MAX_SIZES[dialect] bytes.
         """
-        if len(data) > MAX_MESSAGE_SIZE:
-            raise GobError(f"a message of more than {MAX_MESSAGE_SIZE} bytes")
+        _check_size(data, dialect)
         if (decoded := decode(data)) is None:
             return None
         value, length = decoded
@@ -110,6 +144,13 @@ class Message(NamedTuple):
         """The message as one line for a terminal."""
         return f"[{printable(self.nickname)}]: {printable(self.text)}"
 
+
+def _check_size(data: bytes, dialect: str) -> None:
+    if len(data) > MAX_SIZES[dialect]:
+        raise GobError(f"a message of more than {MAX_SIZES[dialect]} bytes")
+
+
+MAX_SIZES: dict[str, int] = {Dialect.SIMPLE: MAX_MESSAGE_SIZE, Dialect.CHAT: MAX_MESSAGE_SIZE + MAX_FIELDS_SIZE}
 
 # The fields' names on the wire, in the order of `Message`.
 _FIELDS = (

@@ -10,7 +10,7 @@ import pytest
 
 from chat.gob import GobError
 from chat.gob_writing import encode_struct
-from chat.message import MAX_MESSAGE_SIZE, Dialect, Kind, Message
+from chat.message import MAX_MESSAGE_SIZE, Dialect, Kind, Message, message_id, sender_id
 
 FOREIGN = json.loads(Path(__file__).with_name("gob_foreign.json").read_text())
 ACCEPTED = [case for case in FOREIGN if "text" in case]
@@ -96,3 +96,15 @@ class TestChatDialect:
             Message.decode(raw, Dialect.CHAT)
         with pytest.raises(GobError, match="Room must be a string"):
             Message.decode(encode_struct("Message", {"Nickname": "Ada", "Room": 4}), Dialect.CHAT)
+
+    def test_what_fits_the_seed_fits_here(self) -> None:
+        longest = Message("", "x" * (MAX_MESSAGE_SIZE - TestSize.overhead))
+        full = longest._replace(id="i" * 40, room="r" * 128, recipient="n" * 128, session="s" * 64, number=2**62)
+        assert Message.decode(full.encode(Dialect.CHAT), Dialect.CHAT) == full
+        with pytest.raises(GobError, match="more than 65536 bytes"):
+            Message.decode(full.encode(Dialect.CHAT), Dialect.SIMPLE)
+
+    def test_an_id_tells_a_sender_from_others_and_not_its_session(self) -> None:
+        assert message_id("secret", 7) == f"{sender_id('secret')}-7"
+        assert "secret" not in message_id("secret", 7)
+        assert sender_id("secret") != sender_id("other")
