@@ -10,11 +10,13 @@ from textwrap import indent
 from typing import Protocol
 
 from quicmini.study import bounds, dissect, keys, vectors
+from quicmini.study.probe import command as probe
 from quicmini.study.trace import command as trace
 
 __all__ = ["COMMANDS", "main"]
 
 
+INTERRUPTED = 130  # what a shell reports for a process that SIGINT, Ctrl-C, ended
 READER_GONE = 141  # what a shell reports for a process that SIGPIPE ended
 
 
@@ -36,6 +38,7 @@ COMMANDS: dict[str, Command] = {
     "bounds": bounds,
     "dissect": dissect,
     "keys": keys,
+    "probe": probe,
     "trace": trace,
     "vectors": vectors,
 }
@@ -61,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = COMMANDS[arguments.command].run(arguments)
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has gone, as in `| head`. The interpreter's own last flush must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -16,10 +16,10 @@ LONGEST = 96  # bytes that are shown in full
 LINE = 32  # bytes that are shown on one line
 
 
-def show_value(value: Value) -> list[str]:
-    """The lines of a value: bytes in hexadecimal, the middle left out where they are many."""
+def show_value(value: Value, width: int = 2 * LINE) -> list[str]:
+    """The lines of a value: bytes in hexadecimal, the middle left out where they are many; text up to `width`."""
     if not isinstance(value, bytes):
-        return wrap(str(value), 2 * LINE) or ["(empty)"]
+        return wrap(str(value), width) or ["(empty)"]
     if len(value) > LONGEST:
         return [value[:LINE].hex(), f"… {len(value) - LINE - 4} bytes … {value[-4:].hex()}"]
     return [value[at : at + LINE].hex() for at in range(0, len(value), LINE)] or ["(empty)"]
@@ -33,7 +33,7 @@ def in_columns(
     column: where values start; a longer name has a line of its own. left: what stands in front of the name. bright:
     the value is what matters. What is shown leaves 5 columns of the width for an indentation.
     """
-    first, *others = show_value(value)
+    first, *others = show_value(value, ROOM - column)
     indent = " " * column
     visible = len(left) + len(name)
     start = f"{left}{ink('name', name) if bright else name}"
