@@ -24,7 +24,7 @@ from quicmini.tls.verification import parse_server_name
 __all__ = ["EXAMPLE", "HELP", "add_arguments", "run"]
 
 HELP = "make a handshake with a QUIC server and tell what it is like"
-EXAMPLE = "python -m chat serve & sleep 2; python -m quicmini probe localhost:4242 --insecure; kill $!"
+EXAMPLE = "python -m chat serve & sleep 2\npython -m quicmini probe localhost:4242 --insecure; kill $!"
 
 # What is offered unless somebody names it: HTTP/3, HTTP/0.9 of the interop runner, DNS over QUIC, and the chat.
 PROTOCOLS = ("h3", "hq-interop", "doq", "simpleproto")
