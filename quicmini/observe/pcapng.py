@@ -82,6 +82,7 @@ class PcapNg:
         self._held_bytes = 0
         self._handshakes: dict[object, int] = {}  # those under way -> when they began
         self._warned = False
+        self._process = os.getpid()
         self._background = Background(self._work, name=f"quicmini capture {path}", capacity=MAX_WAITING)
 
     def keylog(self, *, is_client: bool) -> Keylog:
@@ -137,6 +138,8 @@ class PcapNg:
 
     def _work(self, items: list[_Datagram | _Secret | _Begun], last: bool) -> float | None:
         """Take in what has come and write what has waited long enough, the secrets first."""
+        if os.getpid() != self._process:
+            return None  # a child of the process whose file it is
         lines = []
         for item in items:
             match item:

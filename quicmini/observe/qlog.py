@@ -17,18 +17,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from quicmini.connection.occurrences import Ended, Phase, PhaseChanged
+from quicmini.connection.occurrences import Phase, PhaseChanged
 from quicmini.observe.problems import why
 from quicmini.observe.qlog_events import Renderer
+from quicmini.sync.background import EXIT_PATIENCE, Background
 from quicmini.sync.clock import calendar
 
-__all__ = ["FLUSH_INTERVAL", "FLUSH_SIZE", "Qlog"]
+__all__ = ["MAX_WAITING", "Qlog", "flush"]
 
 logger = logging.getLogger("quicmini")
 
-# What is written at once: a file is opened for it, so that any number of connections may be recorded.
-FLUSH_SIZE = 64 * 1024  # characters
-FLUSH_INTERVAL = 0.25  # seconds
+# Seconds between two writes: a file is opened for each, so that any number of connections may be recorded.
+WRITE_INTERVAL = 0.25
+# Characters of all connections that wait for a disk that is too slow; more are left out.
+MAX_WAITING = 64 * 1024 * 1024
 
 _RECORD_SEPARATOR = "\x1e"
 
@@ -45,8 +47,9 @@ _EVENT_SCHEMAS = ["urn:ietf:params:qlog:events:quic-13"]
 class Qlog:
     """Writes `<original destination connection ID>_client.sqlog` or `…_server.sqlog` into a directory.
 
-    For `Config.observer`; any number of connections and threads share one. The directory is made if there is none. An
-    error, such as a full disk, ends the file, with a warning the first time; the connection goes on.
+    For `Config.observer`; any number of connections and threads share one. The directory is made if there is none. A
+    thread of its own writes what is recorded, with a short delay, the rest when the program ends. An error, such as a
+    full disk, ends the file, with a warning the first time; no connection waits for the disk, or fails.
 
     clock: what time it is, for the times of the file.
     """
@@ -72,39 +75,41 @@ class Qlog:
             with open(self._directory / name, "w" if first else "a", encoding="utf-8") as file:
                 file.write(text)
         except OSError as error:
-            if not self._warned:
-                self._warned = True
-                logger.warning("cannot write qlog into %r: %s; going on without it", str(self._directory), why(error))
+            self.warn(why(error))
             return False
         return True
 
+    def warn(self, reason: str) -> None:
+        """Tell, once, why there is no file, or no more of it."""
+        if not self._warned:
+            self._warned = True
+            logger.warning("cannot write qlog into %r: %s; going on without it", str(self._directory), reason)
+
+
+def flush() -> None:
+    """Have everything that was recorded so far written. Blocks for that, a few seconds at most."""
+    _background.flush(EXIT_PATIENCE)
+
 
 class Trace:
-    """The record of one connection; called with the time (seconds) and one of `quicmini.connection.occurrences`.
-
-    What is recorded waits until there is enough of it, until FLUSH_INTERVAL has passed, or until the connection ends.
-    """
+    """The record of one connection; called with the time (seconds) and one of `quicmini.connection.occurrences`."""
 
     def __init__(self, qlog: Qlog, original_cid: bytes, *, is_client: bool) -> None:
         self._qlog = qlog
         self._role = "client" if is_client else "server"
         self._original_cid = original_cid.hex()
         self._renderer = Renderer(is_client=is_client)
-        self._waiting: list[str] = []
-        self._size = 0
         self._start: float | None = None
         self._epoch = 0.0  # when that was, in milliseconds since 1970
         self._newest = 0.0  # the time of the newest event
-        self._flushed_at = 0.0
-        self._written = False
+        self._written = self._failed = False
         self._over = False  # the file is complete, or could not be written
-        self._ending = False
 
     def __call__(self, now: float, occurrence: object) -> None:
         if self._over:
             return
         if self._start is None:
-            self._start = self._flushed_at = now
+            self._start = now
             self._epoch = self._qlog.now()
             self._add(self._head())
         event = self._renderer.render(occurrence)
@@ -113,10 +118,6 @@ class Trace:
             # Readers insist on the order.
             self._newest = max(self._newest, round(self._epoch + (now - self._start) * 1000, 3))
             self._add({"time": self._newest, "name": name, "data": data})
-        self._ending = self._ending or isinstance(occurrence, Ended)
-        if self._ending or self._size >= FLUSH_SIZE or now - self._flushed_at >= FLUSH_INTERVAL:
-            self._flushed_at = now
-            self._flush()
         if isinstance(occurrence, PhaseChanged) and occurrence.new is Phase.CLOSED:
             self._over = True
 
@@ -132,11 +133,28 @@ class Trace:
 
     def _add(self, record: dict[str, Any]) -> None:
         text = f"{_RECORD_SEPARATOR}{json.dumps(record, separators=(',', ':'))}\n"
-        self._waiting.append(text)
-        self._size += len(text)
+        if not _background.put((self, text), len(text)):
+            self._over = True
+            if not _background.closed:  # as it is when the program has ended
+                self._qlog.warn("it grows faster than it can be written")
 
-    def _flush(self) -> None:
-        text, self._waiting, self._size = "".join(self._waiting), [], 0
+    def write(self, text: str) -> None:
+        """Append to the file, in the background."""
         name = f"{self._original_cid}_{self._role}.sqlog"
-        self._over = not self._qlog.append(name, text, first=not self._written)
-        self._written = True
+        if not self._failed:
+            self._failed = not self._qlog.append(name, text, first=not self._written)
+            self._written = True
+            self._over |= self._failed
+
+
+def _write(items: list[tuple[Trace, str]], _last: bool) -> float | None:
+    """What has come for each file, at once."""
+    texts: dict[Trace, list[str]] = {}
+    for trace, text in items:
+        texts.setdefault(trace, []).append(text)
+    for trace, parts in texts.items():
+        trace.write("".join(parts))
+    return WRITE_INTERVAL if items else None
+
+
+_background = Background(_write, name="quicmini qlog", capacity=MAX_WAITING)

@@ -38,6 +38,8 @@ class Background:
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._idle = False  # the thread sleeps until something comes
+        self._hurry = False  # somebody waits for what there is to be done
+        self._taken = self._done = 0  # items
         self._closed = False
         self._stopped = False
         self._over = threading.Event()
@@ -49,19 +51,28 @@ class Background:
             if self._closed or self._size + size > self._capacity:
                 return False
             self._items.append(item)
+            self._taken += 1
             self._size += size
             if self._thread is None:
                 self._start()
             elif self._idle:
-                self._changed.notify()
+                self._changed.notify_all()
         return True
+
+    def flush(self, timeout: float | None = EXIT_PATIENCE) -> bool:
+        """Have what has come so far worked on at once. Waits for it, `timeout` seconds at most: whether it is done."""
+        with self._changed:
+            taken = self._taken
+            self._hurry = True
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: self._done >= taken, timeout)
 
     def close(self, timeout: float | None = EXIT_PATIENCE) -> bool:
         """Do what is left; what comes later is refused. Waits for the thread, `timeout` seconds at most: whether all is
         done. May be repeated."""
         with self._changed:
             first, self._closed = not self._closed, True
-            self._changed.notify()
+            self._changed.notify_all()
             idle = self._thread is None
         if first:
             atexit.unregister(self.close)
@@ -84,7 +95,7 @@ class Background:
         pause: float | None = 0.0
         while pause is None or pause >= 0:
             with self._changed:
-                if not self._closed and (pause or not self._items):
+                if not self._closed and not self._hurry and (pause or not self._items):
                     self._idle = pause is None
                     self._changed.wait(pause)
                     self._idle = False
@@ -94,12 +105,16 @@ class Background:
         """One call of the work; -1 after the last."""
         with self._changed:
             items, self._items, self._size, last = self._items, [], 0, self._closed
+            self._hurry = False
         pause: float | None = None
         try:
             if not self._stopped:
                 pause = self._work(items, last)
         except Exception:  # whatever it is, nobody else could deal with it
             logger.exception("unexpected error in %s", self._name)
+        with self._changed:
+            self._done += len(items)
+            self._changed.notify_all()
         if last or self._stopped:
             self._over.set()
             return -1
@@ -108,9 +123,10 @@ class Background:
     def stop(self) -> None:
         """Do nothing more, and refuse what comes. Does not wait; the work itself may call it."""
         with self._changed:
+            self._done += len(self._items)
             self._items = []
             self._closed = self._stopped = True
-            self._changed.notify()
+            self._changed.notify_all()
             if self._thread is None:
                 self._over.set()
         atexit.unregister(self.close)
@@ -120,16 +136,19 @@ class Background:
         """Whether nothing is taken any more."""
         return self._closed
 
-    def abandon(self) -> None:
+    def begin_anew(self) -> None:
         """For a child process, which has a copy of this and no such thread: what is waiting is its parent's."""
         self._changed = threading.Condition(threading.RLock())
-        self._over.set()
-        self.stop()
+        self._items = []
+        self._size = 0
+        self._done = self._taken
+        self._thread = None
+        atexit.unregister(self.close)
 
 
-def _abandon_all() -> None:
+def _begin_all_anew() -> None:
     for background in _all:
-        background.abandon()
+        background.begin_anew()
 
 
-os.register_at_fork(after_in_child=_abandon_all)
+os.register_at_fork(after_in_child=_begin_all_anew)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from quicmini.observe.qlog import flush
+
 __all__ = ["EVENTS", "FRAMES", "event_problems", "frame_problems", "problems", "read"]
 
 Kind = Any
@@ -205,7 +207,8 @@ EVENT: Kind = {"fields": {"time": "float64", "name": "text", "data": "any"}}
 
 
 def read(path: Path) -> list[Any]:
-    """The records of a file: RFC 7464 §2.1."""
+    """The records of a file, with those that are on their way to it: RFC 7464 §2.1."""
+    flush()
     before, *records = path.read_text(encoding="utf-8").split("\x1e")
     assert before == ""
     assert all(record.endswith("\n") for record in records)

@@ -16,7 +16,7 @@ import quicmini
 from quicmini.config import Config
 from quicmini.observe.environment import complete
 from quicmini.observe.keylog import KeyLog, parse_key_log
-from quicmini.observe.qlog import Qlog
+from quicmini.observe.qlog import Qlog, flush
 from quicmini.sync import recording
 from tests.certificates import Authority, CertificateFiles
 from tests.observe.qlog_schema import problems, read
@@ -73,6 +73,7 @@ def test_both_are_recorded(talk: Callable[[], None], monkeypatch: pytest.MonkeyP
     assert len(secrets) == 2
     assert all(set(each) == LABELS for each in secrets.values())
     assert len(lines) == 2 * 2 * len(LABELS)  # of both sides
+    flush()
     files = sorted((tmp_path / "qlog").iterdir())
     assert [file.name.rpartition("_")[2] for file in files] == ["client.sqlog", "server.sqlog"] * 2
     assert [problems(read(file)) for file in files] == [[]] * 4
@@ -178,6 +179,7 @@ def test_qlog_files_that_cannot_be_written_are_told_once(
     with caplog.at_level(logging.WARNING):
         talk()
         talk()
+        flush()
     assert caplog.messages == [f"cannot write qlog into {str(place)!r}: {reason}; going on without it"]
 
 

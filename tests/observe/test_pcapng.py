@@ -257,6 +257,21 @@ def test_a_reader_that_sleeps_costs_datagrams_and_nobody_waits(
     assert len(caplog.messages) == 1
 
 
+def test_a_child_process_leaves_the_file_to_its_parent(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with PcapNg(path) as capture:
+        add(capture, b"parent")
+        child = os.fork()
+        if child == 0:
+            add(capture, b"child")
+            capture.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    read = read_capture(path.read_bytes())
+    assert [each.payload for each in read.datagrams] == [b"parent"]
+    assert read.remarks == []
+
+
 PROGRAM = """
 import signal
 import sys

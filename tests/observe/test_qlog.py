@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,13 @@ from quicmini.config import Config
 from quicmini.connection.connection import Connection
 from quicmini.connection.occurrences import ConnectionStarted, Ended, Phase, PhaseChanged
 from quicmini.errors import ConnectionClosedOK
-from quicmini.observe.qlog import FLUSH_INTERVAL, FLUSH_SIZE, Qlog
+from quicmini.observe import qlog as qlog_module
+from quicmini.observe.qlog import Qlog, flush
 from tests.certificates import CertificateFiles
 from tests.connection.pair import Pair
 from tests.connection.test_watched import scenario
 from tests.observe.qlog_schema import problems, read
+from tests.sync.helpers import PATIENCE, until
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
 START = ConnectionStarted(("192.0.2.1", 443), None, b"\1" * 8, b"\2" * 8)
@@ -32,6 +37,7 @@ def recorded(files: CertificateFiles, directory: Path, **options: Any) -> Pair:
 
 def files_of(directory: Path) -> tuple[list[Any], list[Any]]:
     """The records of the one client and of the one server."""
+    flush()
     (client,), (server,) = directory.glob("*_client.sqlog"), directory.glob("*_server.sqlog")
     assert client.name.removesuffix("_client.sqlog") == server.name.removesuffix("_server.sqlog")
     return read(client), read(server)
@@ -65,6 +71,7 @@ def test_the_head_says_what_it_is_about(both: tuple[Pair, list[Any], list[Any]])
 
 def test_the_kind_of_file_is_said_at_its_beginning(tmp_path: Path) -> None:
     Qlog(tmp_path)(CID, True)(0.0, Ended(ConnectionClosedOK()))
+    flush()
     start = (tmp_path / NAME).read_text()[:256]
     for field in (
         '"file_schema":"urn:ietf:params:qlog:file:sequential"',
@@ -165,25 +172,73 @@ def times_of(path: Path) -> list[float]:
     return [record["time"] - NOON.timestamp() * 1000 for record in read(path)[1:]]
 
 
-def test_it_is_written_now_and_then(tmp_path: Path) -> None:
+def test_it_is_written_soon_without_being_asked(tmp_path: Path) -> None:
     trace = Qlog(tmp_path, lambda: NOON)(CID, True)
     trace(10.0, START)
+    until((tmp_path / NAME).exists)
     trace(10.1, START)
-    assert not (tmp_path / NAME).exists()
-    trace(10.0 + FLUSH_INTERVAL, START)
-    assert times_of(tmp_path / NAME) == [0, 100, 250]
-    trace(10.3, START)
-    assert len(read(tmp_path / NAME)) == 4
+    until(lambda: (tmp_path / NAME).read_text().count("\n") == 3)
+    assert times_of(tmp_path / NAME) == [0, 100]
 
 
-def test_it_is_written_when_there_is_much(tmp_path: Path) -> None:
-    trace = Qlog(tmp_path)(CID, True)
-    calls = 0
-    while not (tmp_path / NAME).exists():
-        trace(10.0, START)
-        calls += 1
-    assert FLUSH_SIZE <= (tmp_path / NAME).stat().st_size < FLUSH_SIZE + 1000
-    assert calls > 100
+def test_many_connections_share_the_thread_that_writes(tmp_path: Path) -> None:
+    qlog = Qlog(tmp_path)
+    traces = [qlog(bytes([number]), True) for number in range(50)]
+    for now in range(3):
+        for trace in traces:
+            trace(now, START)
+    flush()
+    files = sorted(tmp_path.iterdir())
+    assert [file.name for file in files] == [f"{number:02x}_client.sqlog" for number in range(50)]
+    assert [len(read(file)) for file in files] == [4] * 50
+    assert [thread.name for thread in threading.enumerate()].count("quicmini qlog") == 1
+
+
+def test_a_disk_that_does_not_answer_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be written ends the file, with one warning; what can, is."""
+    answers = threading.Event()
+    asked = threading.Event()
+    qlog = Qlog(tmp_path, lambda: NOON)
+    append = qlog.append
+
+    def wait(name: str, text: str, *, first: bool) -> bool:
+        asked.set()
+        assert answers.wait(PATIENCE)
+        return append(name, text, first=first)
+
+    flush()
+    monkeypatch.setattr(qlog, "append", wait)
+    monkeypatch.setattr(qlog_module._background, "_capacity", 10_000)
+    trace = qlog(CID, True)
+    trace(0.0, START)
+    assert asked.wait(PATIENCE)
+    with caplog.at_level(logging.WARNING):
+        for now in range(1, 1000):
+            trace(now, START)
+    answers.set()
+    (message,) = caplog.messages
+    assert message.endswith("it grows faster than it can be written; going on without it")
+    written = len(read(tmp_path / NAME))
+    assert 2 < written < 200
+    assert times_of(tmp_path / NAME) == [1000 * now for now in range(written - 1)]
+
+
+PROGRAM = """
+import sys
+from quicmini.observe.qlog import Qlog
+from quicmini.connection.occurrences import ConnectionStarted
+
+trace = Qlog(sys.argv[1])(b"cid", True)
+trace(0.0, ConnectionStarted(("192.0.2.1", 443), None, bytes(8), bytes(8)))
+"""
+
+
+def test_the_end_of_the_program_completes_the_file(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], check=True)
+    (path,) = tmp_path.iterdir()
+    assert len(read(path)) == 2
 
 
 def test_it_is_complete_at_the_end(tmp_path: Path) -> None:
@@ -223,6 +278,7 @@ def test_a_directory_that_cannot_be_made_is_told_once(
     with caplog.at_level(logging.WARNING):
         pair = recorded(server_files, tmp_path / "file" / "qlog")
         scenario(pair)
+        flush()
     (record,) = caplog.records
     assert "cannot write qlog" in record.getMessage()
     assert pair.server.stats().bytes_received > 500_000
@@ -236,6 +292,7 @@ def test_a_full_disk_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixtu
             trace = qlog(CID, True)
             for now in range(5):
                 trace(now, START)
+                flush()
     assert len(caplog.records) == 1
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from quicmini.config import Config
-from quicmini.observe.qlog import Qlog
+from quicmini.observe.qlog import Qlog, flush
 from quicmini.wire.frames import Ping, StopSending
 from quicmini.wire.packet import VERSION_1, VERSION_2, LongHeader, parse_long_header
 from tests.certificates import CertificateFiles
@@ -127,6 +127,7 @@ def record(files: CertificateFiles, directory: Path, connection: Callable[[Make]
     for pair in pairs:  # ends the files
         for side in pair.client, pair.server:
             side.abort("enough", now=pair.now)
+    flush()
     return [read(path) for path in sorted(directory.rglob("*.sqlog"))]
 
 

@@ -114,6 +114,23 @@ def test_stopped_before_it_began() -> None:
     assert work.calls == []
 
 
+def test_flushing_does_not_wait_for_the_pause() -> None:
+    work = Work(pause=3600.0)
+    background = Background(work, name="test", capacity=10)
+    assert background.flush()
+    background.put(1, 1)
+    until(lambda: work.calls)
+    background.put(2, 1)
+    assert background.flush(PATIENCE)
+    assert work.calls == [([1], False), ([2], False)]
+    work.go.clear()
+    background.put(3, 1)
+    assert not background.flush(0.0)
+    work.go.set()
+    assert background.close(PATIENCE)
+    assert background.flush(PATIENCE)
+
+
 def test_an_unexpected_error_is_told_and_the_work_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     done = []
 
@@ -151,7 +168,8 @@ def test_the_end_of_the_program_waits_for_it() -> None:
     assert result.stderr == ""
 
 
-def test_a_child_process_leaves_it_to_its_parent() -> None:
+def test_a_child_process_begins_anew() -> None:
+    """What waits is its parent's; what it puts in, its own thread does."""
     work = Work(pause=3600.0)
     background = Background(work, name="test", capacity=10)
     background.put(1, 1)
@@ -159,7 +177,8 @@ def test_a_child_process_leaves_it_to_its_parent() -> None:
     background.put(2, 1)
     child = os.fork()
     if child == 0:
-        os._exit(background.put(3, 1) or not background.close(0) or work.items != [1])
+        background.put(3, 1)
+        os._exit(not background.close(PATIENCE) or work.items != [1, 3])
     assert os.waitpid(child, 0)[1] == 0
     assert background.close(PATIENCE)
     assert work.items == [1, 2]

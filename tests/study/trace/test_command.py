@@ -8,7 +8,7 @@ import pytest
 
 from quicmini.__main__ import main
 from quicmini.config import Config
-from quicmini.observe.qlog import Qlog
+from quicmini.observe.qlog import Qlog, flush
 from quicmini.study.terminal import WIDTH
 from tests.certificates import CertificateFiles
 from tests.connection.pair import Pair
@@ -29,6 +29,7 @@ def recorded(server_files: CertificateFiles, tmp_path: Path) -> Path:
     """The logs of both sides of a connection with losses, a key update and a close."""
     config = Config(observer=Qlog(tmp_path / "logs"))
     scenario(Pair(server_files, client_config=config, server_config=config))
+    flush()
     return tmp_path / "logs"
 
 
