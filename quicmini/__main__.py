@@ -16,6 +16,9 @@ from quicmini.study.trace import command as trace
 __all__ = ["COMMANDS", "main"]
 
 
+# The command for which what stands behind "--" is no argument of its own.
+RUNS_A_PROGRAM = "trace"
+
 INTERRUPTED = 130  # what a shell reports for a process that SIGINT, Ctrl-C, ended
 READER_GONE = 141  # what a shell reports for a process that SIGPIPE ended
 
@@ -44,6 +47,14 @@ COMMANDS: dict[str, Command] = {
 }
 
 
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """The command's own arguments, and the command line of the program that it runs."""
+    if argv[:1] == [RUNS_A_PROGRAM] and "--" in argv:
+        at = argv.index("--")
+        return argv[:at], argv[at + 1 :]
+    return argv, []
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
     description = "QUIC v1 and v2 from scratch: tools to study the protocol."
@@ -60,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 formatter_class=RawDescriptionHelpFormatter,
             )
         )
-    arguments = parser.parse_args(argv)
+    own, program = _split(list(sys.argv[1:] if argv is None else argv))
+    arguments = parser.parse_args(own)
+    arguments.program = program
     try:
         status = COMMANDS[arguments.command].run(arguments)
         sys.stdout.flush()

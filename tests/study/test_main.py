@@ -44,3 +44,11 @@ def test_a_reader_that_has_gone_is_no_traceback() -> None:
     run = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=60)
     os.close(writing)
     assert (run.returncode, run.stderr) == (141, b"")
+
+
+def test_an_interruption_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(arguments: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(COMMANDS["vectors"], "run", interrupted)
+    assert main(["vectors"]) == 130

@@ -10,6 +10,7 @@ from pathlib import Path
 from quicmini.study.terminal import Ink
 from quicmini.study.trace.diagram import Diagram
 from quicmini.study.trace.elision import Elider, Run
+from quicmini.study.trace.live import follow
 from quicmini.study.trace.logs import Log, LogError, read_logs
 from quicmini.study.trace.pairing import Conversation, pair
 from quicmini.study.trace.rows import Note, Row
@@ -19,8 +20,8 @@ from quicmini.study.trace.theatre import play
 
 __all__ = ["EXAMPLE", "HELP", "add_arguments", "run", "show"]
 
-HELP = "draw a connection as a sequence diagram: from its qlog files, or one that is played here"
-EXAMPLE = "python -m quicmini trace --scenario loss"
+HELP = "draw a connection as a sequence diagram: from qlog files, of a program at work, or played here"
+EXAMPLE = "python -m quicmini trace --scenario loss\npython -m quicmini trace -- python -m chat demo"
 
 # Rows of a diagram up to which all are shown.
 SMALL = 60
@@ -39,19 +40,25 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--scenario",
         choices=SCENES,
-        help="play a connection over a bad network on this machine, and show what QUIC does about it",
+        metavar="NAME",
+        help=f"play a connection over a bad network on this machine: {', '.join(SCENES)}",
     )
+    parser.set_defaults(program=[])
+    parser.usage = "%(prog)s [-h] [--all] (FILE ... | --scenario NAME | -- PROGRAM [ARGUMENT ...])"
     parser.add_argument("--all", action="store_true", help="show every packet, every frame and every event")
 
 
 def run(arguments: Namespace) -> int:
     """Print the diagrams. Exit status: 0; 1 for a scenario that does not show what it is about; 2 for files that cannot
     be read."""
-    if arguments.scenario is not None:
-        if arguments.files:
-            print("A scenario needs no files: leave out either the files or --scenario.", file=sys.stderr)
-            return 2
-        return play(arguments.scenario, Ink.on(sys.stdout), everything=arguments.all)
+    ink = Ink.on(sys.stdout)
+    if sum(map(bool, (arguments.files, arguments.scenario, arguments.program))) > 1:
+        print("Files, --scenario and -- PROGRAM are three ways to use trace: choose one of them.", file=sys.stderr)
+        return 2
+    if arguments.scenario:
+        return play(arguments.scenario, ink, everything=arguments.all)
+    if arguments.program:
+        return follow(arguments.program, ink, everything=arguments.all)
     logs: list[Log] = []
     try:
         for path in _files(arguments.files):
@@ -62,7 +69,7 @@ def run(arguments: Namespace) -> int:
     for number, conversation in enumerate(pair(logs)):
         if number:
             print()
-        for line in show(conversation, Ink.on(sys.stdout), everything=arguments.all):
+        for line in show(conversation, ink, everything=arguments.all):
             print(line)
     return 0
 

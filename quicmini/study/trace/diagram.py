@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from quicmini.study.terminal import WIDTH, Ink
 from quicmini.study.trace.elision import Prologue, Run
+from quicmini.study.trace.frames import range_text
 from quicmini.study.trace.rows import CLIENT, SERVER, Fate, Note, Packet, Recovery, Row
 from quicmini.wire.packet import VERSION_2
 
@@ -105,9 +106,7 @@ class Diagram:
         return "".join(self._ink(meaning, text) if meaning else text for group in pieces for text, meaning in group)
 
     def _note(self, note: Note) -> Iterator[str]:
-        text = note.text
-        if note.packet is not None and note.packet.declared_lost and note.packet.arrival is not None:
-            text += " (wrongly: it did arrive)"
+        text = _losses(note) if note.lost else note.text
         lines = _folded(text, _INNER - 4)
         width = max(map(len, lines)) if note.side == SERVER else 0
         for index, line in enumerate(lines):
@@ -161,6 +160,21 @@ def _milliseconds(time: float | None) -> str:
 def _title(packet: Packet) -> str:
     version = " v2" if packet.version in _VERSION_2 else ""
     return f"{packet.name}{version}{f' phase {packet.phase}' if packet.phase else ''}"
+
+
+def _losses(note: Note) -> str:
+    """Packets that are declared lost, and how many of them did arrive nevertheless."""
+    ranges: list[tuple[int, int]] = []
+    for number in sorted(packet.number or 0 for packet in note.lost):
+        if ranges and number == ranges[-1][1] + 1:
+            ranges[-1] = ranges[-1][0], number
+        else:
+            ranges.append((number, number))
+    names = ", ".join(range_text(*each) for each in ranges)
+    why = f" ({note.why})" if note.why else ""
+    wrong = sum(packet.arrival is not None for packet in note.lost)
+    but = f", but {'it' if wrong == len(note.lost) == 1 else wrong} did arrive" if wrong else ""
+    return f"declares {note.lost[0].kind} {names} lost{why}{but}"
 
 
 def _wrapped(texts: list[str], first_room: int, room: int) -> list[str]:

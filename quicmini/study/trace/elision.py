@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from quicmini.study.trace.frames import range_text
 from quicmini.study.trace.rows import CLIENT, Fate, Note, Packet, Row
 
 __all__ = ["Elider", "Prologue", "Run"]
@@ -35,7 +36,7 @@ def _summary(packets: list[Packet], arrow: str) -> str:
     size = sum(span.stop - span.start for packet in packets for span in packet.spans)
     streams = {span.stream for packet in packets for span in packet.spans if span.stream is not None}
     count = f"{len(packets)} more packet{'s' if len(packets) > 1 else ''} {arrow}"
-    parts = [f"{count} {packets[0].kind} {min(numbers)}–{max(numbers)}" if numbers else count]
+    parts = [f"{count} {packets[0].kind} {range_text(min(numbers), max(numbers))}" if numbers else count]
     if streams:
         where = f"stream {min(streams)}" if len(streams) == 1 else f"{len(streams)} streams"
         parts.append(f"{size:,} bytes on {where}")
@@ -81,6 +82,11 @@ class Elider:
         self._last.append(row)
         if len(self._last) > LAST:
             self._run.packets.append(self._last.popleft())
+
+    @property
+    def held(self) -> int:
+        """How many packets are not shown yet."""
+        return len(self._run.packets) + len(self._last)
 
     def flush(self) -> Iterator[Row | Run]:
         """What was held back."""

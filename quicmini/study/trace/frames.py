@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
-__all__ = ["Span", "acknowledged", "frame_texts", "number_of", "spans"]
+__all__ = ["Span", "acknowledged", "frame_texts", "number_of", "range_text", "spans"]
 
 Frame = dict[str, Any]
 
@@ -63,6 +63,11 @@ def acknowledged(frame: Frame) -> list[tuple[int, int]]:
     return found
 
 
+def range_text(low: int, high: int) -> str:
+    """Packet numbers from low up to high."""
+    return str(low) if low == high else f"{low}–{high}"
+
+
 def frame_texts(frames: list[Frame]) -> list[str]:
     """Each frame, or each run of alike ones, in a few words."""
     return [text for kind, run in groupby(frames, _kind) for text in _TEXTS.get(kind, _plain)(list(run))]
@@ -104,7 +109,7 @@ def _sizes(name: str) -> Callable[[list[Frame]], Iterator[str]]:
 def _ack(run: list[Frame]) -> Iterator[str]:
     for frame in run:
         ranges = sorted(acknowledged(frame), reverse=True)
-        shown = [str(low) if low == high else f"{low}–{high}" for low, high in ranges[:SHOWN_RANGES]]
+        shown = [range_text(low, high) for low, high in ranges[:SHOWN_RANGES]]
         older = ["…"] if len(ranges) > SHOWN_RANGES else []
         yield f"ACK {', '.join([*older, *reversed(shown)])}"
 

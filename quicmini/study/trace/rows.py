@@ -83,15 +83,18 @@ class Packet:
 
 @dataclass(slots=True, eq=False)
 class Note:
-    """Something that is no packet. meaning: its colour (`Ink`). packet: the one that it is about. detail: only shown to
-    those who want to see everything."""
+    """Something that is no packet. meaning: its colour (`Ink`). detail: only shown to those who want to see everything.
+
+    lost: the packets that the side has declared lost, all at once; why: which rule said so.
+    """
 
     time: float
     side: str
     text: str
     meaning: str = "value"
-    packet: Packet | None = None
     detail: bool = False
+    lost: list[Packet] = field(default_factory=list)
+    why: str = ""
 
 
 Row = Packet | Note

@@ -30,11 +30,11 @@ _KINDS = {
     "version_negotiation": ("Version Negotiation", ""),
 }
 
-# Why a packet is taken for lost (RFC 9002 §6.1).
+# Which rule declares a packet lost (RFC 9002 §6.1).
 _LOSS_TRIGGERS = {
-    "reordering_threshold": ": three later ones are acknowledged",
-    "time_threshold": ": a later one is, long since",
-    "pto_expired": ": no answer",
+    "reordering_threshold": "packet threshold",
+    "time_threshold": "time threshold",
+    "pto_expired": "probe timeout",
 }
 
 # Milliseconds after a packet in which a change of the recovery state is taken to come from it.
@@ -50,11 +50,11 @@ _MAX_GAP = 64
 class Story:
     """The rows of one connection, in the order in which packets were sent and things were found out.
 
-    sides: whose logs there are. closed: when a side stopped listening, milliseconds.
+    sides: whose logs there are, as far as that is known before. closed: when a side stopped listening, milliseconds.
     """
 
     def __init__(self, sides: Iterable[str]) -> None:
-        self.sides = frozenset(sides)
+        self.sides = set(sides)
         self.rows: list[Row] = []
         self.closed: dict[str, float] = {}
         self.flights: dict[str, float] = {}  # by sender: the shortest time on the way that was seen
@@ -64,6 +64,7 @@ class Story:
         self._largest_acked: dict[tuple[str, str], int] = {}
         self._recovery: dict[str, Recovery] = {}
         self._last_sent: dict[str, Packet] = {}
+        self._losses: dict[str, Note] = {}
         self._arrived: dict[str, float] = {}  # by sender: when the newest packet that came was sent
         self._latest: dict[str, float] = {}  # by side: the time of its newest event
         self._history = History()
@@ -71,6 +72,7 @@ class Story:
     def tell(self, side: str, event: Event) -> None:
         """Add an event of a side's log."""
         self._latest[side] = event.time
+        self.sides.add(side)
         handle = _HANDLERS.get(event.name)
         if handle is not None:
             handle(self, side, event)
@@ -147,8 +149,12 @@ class Story:
         if known is None:
             return
         known.declared_lost = True
-        text = f"takes {known.name} for lost{_LOSS_TRIGGERS.get(str(event.data.get('trigger')), '')}"
-        self.rows.append(Note(event.time, side, text, "bad", known))
+        why = _LOSS_TRIGGERS.get(str(event.data.get("trigger")), "")
+        note = self._losses.get(side)
+        if note is None or note.why != why or event.time - note.time > _SAME_MOMENT:
+            note = self._losses[side] = Note(event.time, side, "", "bad", why=why)
+            self.rows.append(note)
+        note.lost.append(known)
 
     def _dropped(self, side: str, event: Event) -> None:
         """It did arrive, but which one it was is not said: the oldest one of its type and size."""
@@ -170,7 +176,7 @@ class Story:
         reason = details.get("reason") or event.data.get("trigger") or "no reason is given"
         what = packet.name if packet is not None else f"{kind} {header.get('packet_number', '')}".rstrip()
         text = f"drops {'a packet' if what == 'packet' else what}{f' of {size} bytes' if size else ''}: {reason}"
-        self.rows.append(Note(event.time, side, text, "bad", packet))
+        self.rows.append(Note(event.time, side, text, "bad"))
 
     def _find(self, packet: Packet, space: str) -> Packet | None:
         if packet.number is None:
@@ -249,7 +255,7 @@ class Story:
             self._remark(side, event.time, remark)
 
     def _remark(self, side: str, time: float, remark: Remark) -> None:
-        self.rows.append(Note(time, side, remark.text, remark.meaning, None, remark.detail))
+        self.rows.append(Note(time, side, remark.text, remark.meaning, remark.detail))
 
 
 _HANDLERS: dict[str, Callable[[Story, str, Event], None]] = {

@@ -173,7 +173,7 @@ def test_what_was_not_there_is_not_seen(name: str) -> None:
 
 def test_files_and_a_scenario_do_not_go_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "--scenario", "loss", "file"]) == 2
-    assert "leave out either" in capsys.readouterr().err
+    assert "choose one of them" in capsys.readouterr().err
 
 
 def delivery(arrived: float, readable: float | None = None, *, lost: bool = False) -> Delivery:

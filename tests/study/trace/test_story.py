@@ -37,7 +37,7 @@ def test_the_client_s_log_alone_tells_of_its_packets_as_both_logs_do(logs: dict[
     assert [each.fate for each in mine] == FATES
     assert mine[3].again == [Again(Span(0, 10, 20), mine[1])]
     assert not any(each.again for each in mine[:3])
-    assert [row.text for row in story.rows if isinstance(row, Note)] == ["takes 1RTT 1 for lost"]
+    assert [row.lost for row in story.rows if isinstance(row, Note)] == [[mine[1]]]
 
 
 def test_both_logs_tell_when_a_packet_left_and_came() -> None:
