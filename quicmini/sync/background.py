@@ -25,7 +25,8 @@ class Background:
 
     work: called in that thread, and never twice at once, with what has come and with whether that was the last; tells
     in how many seconds it wants to be called even if nothing comes (until then it is not called for what comes,
-    either), None: not before something does. capacity: how much may wait, in the unit of `put`'s sizes.
+    either, unless that is much), None: not before something does. capacity: how much may wait, in the unit of `put`'s
+    sizes.
     """
 
     def __init__(self, work: Callable[[list[Any], bool], float | None], *, name: str, capacity: int) -> None:
@@ -55,7 +56,8 @@ class Background:
             self._size += size
             if self._thread is None:
                 self._start()
-            elif self._idle:
+            elif self._idle or (self._size > self._capacity // 4 and not self._hurry):
+                self._hurry = not self._idle
                 self._changed.notify_all()
         return True
 

@@ -296,6 +296,22 @@ def test_a_full_disk_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert len(caplog.records) == 1
 
 
+def test_a_disk_that_goes_in_the_middle_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    directory = tmp_path / "qlog"
+    trace = Qlog(directory)(CID, True)
+    trace(0.0, START)
+    flush()
+    (directory / NAME).rename(tmp_path / NAME)
+    directory.rmdir()
+    with caplog.at_level(logging.WARNING):
+        for now in range(1, 4):
+            trace(now, START)
+            flush()
+    reason = "No such file or directory"
+    assert caplog.messages == [f"cannot write qlog into {str(directory)!r}: {reason}; going on without it"]
+    assert len(read(tmp_path / NAME)) == 2
+
+
 def test_off_nothing_is_there(server_files: CertificateFiles) -> None:
     assert Config().observer is None
     pair = Pair(server_files)

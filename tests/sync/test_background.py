@@ -78,6 +78,17 @@ def test_a_pause_is_short_if_it_says_so() -> None:
     assert work.items == [1]
 
 
+def test_a_pause_ends_when_much_has_come() -> None:
+    work = Work(pause=3600.0)
+    background = Background(work, name="test", capacity=100)
+    background.put(1, 1)
+    until(lambda: work.calls)
+    background.put(2, 25)
+    background.put(3, 1)
+    until(lambda: work.items == [1, 2, 3])
+    background.close()
+
+
 def test_stuck_it_takes_what_there_is_room_for_and_does_not_block() -> None:
     work = Work()
     work.go.clear()
