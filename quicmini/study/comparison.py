@@ -99,6 +99,11 @@ def _meaning(expected: Field, actual: Field, offset: int) -> list[str]:
         place = "after its end"
     names = " > ".join(name for name, _ in groupby(each.name for each in path))
     lines = [f"it lies in {names}, {place}" + (f" ({section})" if section else "")]
+    if len(field.raw) == 1 and field.children:  # groups of bits
+        theirs = {bits.name: bits.value for bits in _path(actual, offset)[-1].children}
+        wrong = (bits for bits in field.children if theirs.get(bits.name, bits.value) != bits.value)
+        # The first alone: if it says what kind of header it is, the others are not the same ones any more.
+        return lines + [f"its {bits.name} should be {bits.value!r}, and is {theirs[bits.name]!r}" for bits in wrong][:1]
     should, other = _said(path), _said(_path(actual, offset))
     if should.value and should.value != other.value:
         lines.append(f"which should say {should.value!r}, and is {other.name} {other.value!r}")
@@ -111,8 +116,8 @@ def _said(path: list[Field]) -> Field:
 
 
 def _path(field: Field, offset: int) -> list[Field]:
-    """From the whole to the smallest field that the byte lies in."""
+    """From the whole to the smallest field that the byte lies in; groups of bits share theirs."""
     path = [field]
-    while inner := next((child for child in path[-1].children if child.offset <= offset < child.end), None):
-        path.append(inner)
+    while len(inner := [child for child in path[-1].children if child.offset <= offset < child.end]) == 1:
+        path += inner
     return path

@@ -6,6 +6,8 @@ expects the payload.
 
 from __future__ import annotations
 
+from functools import partial
+
 from quicmini.crypto.header_protection import SAMPLE_LENGTH
 from quicmini.crypto.keys import (
     CIPHER_SUITES,
@@ -21,6 +23,7 @@ from quicmini.crypto.retry import retry_integrity_tag
 from quicmini.study.comparison import Checked, Comparison, Shown, same
 from quicmini.study.derivation import Input, expand_label
 from quicmini.study.keys import initial_keys, packet_keys
+from quicmini.study.vector_layouts import header_layout, packet_layout, payload_layout, retry_layout
 from quicmini.wire.frames import parse_frames
 from quicmini.wire.packet import (
     LongHeader,
@@ -57,7 +60,8 @@ def initial_packet(values: Values) -> Checked:
     sealed_length = len(payload) + Sealer.overhead
     header = encode_long_header(PacketType.INITIAL, version, dcid, scid, token, number, pn_length, sealed_length)
     yield same(values, "length_field", pn_length + sealed_length)
-    yield same(values, "unprotected_header", header, note="before protection (RFC 9000 §17.2.2)")
+    layout = partial(header_layout, pn_length=pn_length)
+    yield same(values, "unprotected_header", header, layout, "before protection (RFC 9000 §17.2.2)")
     yield from _protection(values, INITIAL_SUITE, secret, header, payload)
 
     packet = values.octets("packet")
@@ -85,7 +89,8 @@ def short_header_packet(values: Values) -> Checked:
     pn_length = values.integer("packet_number_length")
     header = encode_short_header(values.octets("destination_connection_id"), number, pn_length)
     yield same(values, "truncated_packet_number", int.from_bytes(header[-pn_length:]))
-    yield same(values, "unprotected_header", header, note="before protection (RFC 9000 §17.3.1)")
+    layout = partial(header_layout, pn_length=pn_length)
+    yield same(values, "unprotected_header", header, layout, "before protection (RFC 9000 §17.3.1)")
     payload = values.octets("payload")
     ciphertext = Sealer(suite, secret, version).seal(header, number, payload)[len(header) :]
     yield same(values, "payload_ciphertext", ciphertext)
@@ -116,8 +121,9 @@ def _protection(values: Values, suite: CipherSuite, secret: bytes, header: bytes
     yield Shown("packet number", header[pn_offset:], "before")
     note = "after: XOR the mask's next bytes"
     yield same(values, "protected_packet_number", packet[pn_offset : len(header)], note=note)
-    yield same(values, "protected_header", packet[: len(header)])
-    yield same(values, "packet", packet)
+    pn_length = len(header) - pn_offset
+    yield same(values, "protected_header", packet[: len(header)], partial(header_layout, pn_length=pn_length))
+    yield same(values, "packet", packet, partial(packet_layout, pn_length=pn_length, payload=payload))
     yield from _unprotection(values, suite, secret, header, payload)
 
 
@@ -130,7 +136,9 @@ def _unprotection(values: Values, suite: CipherSuite, secret: bytes, header: byt
     yield Comparison("unprotected first byte", header[:1], bytes((first_byte,)))
     yield Comparison("unprotected packet number", header[pn_offset:], truncated.to_bytes(pn_length))
     full = decode_packet_number(number - 1, truncated, 8 * pn_length)
-    yield Comparison("unprotected payload", payload, opener.open(packet, pn_offset, first_byte, pn_length, full))
+    opened = opener.open(packet, pn_offset, first_byte, pn_length, full)
+    packet_type = PacketType.INITIAL if suite is INITIAL_SUITE else PacketType.ONE_RTT
+    yield Comparison("unprotected payload", payload, opened, partial(payload_layout, packet_type=packet_type))
 
 
 def retry(values: Values) -> Checked:
@@ -146,7 +154,7 @@ def retry(values: Values) -> Checked:
     yield Shown("nonce", constants.retry_nonce, "likewise")
     yield Shown("associated data", pseudo_packet, "length and bytes of the client's first DCID, then the packet")
     yield same(values, "integrity_tag", tag)
-    yield same(values, "packet", retry + tag)
+    yield same(values, "packet", retry + tag, retry_layout)
 
     parsed = parse_long_header(values.octets("packet"), 0)
     yield Comparison("parsed packet", str(RetryPacket(version, dcid, scid, token, tag, retry)), str(parsed))

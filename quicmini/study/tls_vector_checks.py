@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from functools import partial
 
 from quicmini.crypto.hkdf import hkdf_expand_label
 from quicmini.crypto.keys import CIPHER_SUITES
 from quicmini.study.comparison import Checked, Comparison, Shown, same
 from quicmini.study.derivation import Input, Step, expand_label, extract
-from quicmini.study.tls_fields import dissect_message
+from quicmini.study.vector_layouts import message_layout
 from quicmini.tls.codes import ExtensionType, NamedGroup
 from quicmini.tls.groups import GROUPS
 from quicmini.tls.key_schedule import KeySchedule, resumption_psk
@@ -29,7 +28,6 @@ ZEROS = bytes(SUITE.hash_length)
 IV_LENGTH = 12
 
 SECTION = "RFC 9846 §7.1"
-MESSAGE = partial(dissect_message, offset=0)
 
 MESSAGE_HEADER_LENGTH = 4  # type, length of three bytes
 BINDERS_LENGTH = 2 + 1 + SUITE.hash_length  # length of the list, length of its only binder, the binder
@@ -48,7 +46,7 @@ def tls_1rtt(values: Values) -> Checked:
 
     client_finished = Finished(schedule.verify_data(client_secret)).encode()
     yield from _finished(schedule, "client", client_secret)
-    yield same(values, "client_finished", client_finished, MESSAGE)
+    yield same(values, "client_finished", client_finished, message_layout)
     schedule.update(client_finished)
     resumption_secret = schedule.resumption_secret()
     yield _derived(schedule, "resumption_master_secret", "res master")
@@ -129,7 +127,7 @@ def _handshake(values: Values, schedule: KeySchedule, *flight: str) -> Checked:
         schedule.update(values.octets(name))
     server_finished = Finished(schedule.verify_data(handshake.server)).encode()
     yield from _finished(schedule, "server", handshake.server)
-    yield same(values, "server_finished", server_finished, MESSAGE)
+    yield same(values, "server_finished", server_finished, message_layout)
     schedule.update(server_finished)
     application = schedule.application_traffic_secrets()
     yield _derived(schedule, "client_application_traffic_secret", "c ap traffic")
@@ -172,7 +170,7 @@ def _new_session_ticket(values: Values) -> Checked:
         ticket=values.octets("ticket"),
         extensions={ExtensionType.EARLY_DATA: values.integer("max_early_data_size").to_bytes(4)},
     )
-    yield same(values, "new_session_ticket", ticket.encode(), MESSAGE)
+    yield same(values, "new_session_ticket", ticket.encode(), message_layout)
     parsed = NewSessionTicket.parse(values.octets("new_session_ticket")[MESSAGE_HEADER_LENGTH:])
     yield Comparison("new_session_ticket, parsed", True, parsed == ticket)
-    yield same(values, "new_session_ticket", parsed.encode(), MESSAGE)
+    yield same(values, "new_session_ticket", parsed.encode(), message_layout)
