@@ -124,6 +124,8 @@ class Connection:
             yield from islice(self._key_log.items(), _MAX_SESSIONS_TRIED)
 
     def _nothing_fits(self, packet_type: PacketType, *, to_server: bool) -> Failure:
+        if packet_type is PacketType.INITIAL:
+            return Failure("Initial keys come from the client's first Initial, which was not seen (RFC 9001 §5.2)")
         label = secret_label(packet_type, to_server=to_server)
         count = len(self._key_log)
         others = f"secrets of {count} other connection{'' if count == 1 else 's'}"

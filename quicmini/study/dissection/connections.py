@@ -56,7 +56,8 @@ class Connections:
         if header.source_cid in self._by_cid:
             back = self._by_cid[header.source_cid]
             candidates.append(Candidate(back.connection, not back.to_server))
-        return candidates + self._others(flow)
+        # Of the Initial packets of a stranger no key log has the secret.
+        return candidates + self._others(flow, strangers=header.packet_type is not PacketType.INITIAL)
 
     def of_short(self, datagram: bytes, start: int, flow: Flow) -> list[Candidate]:
         """Who a packet with a short header may belong to, the likeliest first."""
@@ -72,13 +73,13 @@ class Connections:
             for length in self._cid_lengths(candidate)
         ]
 
-    def _others(self, flow: Flow) -> list[Candidate]:
+    def _others(self, flow: Flow, *, strangers: bool = True) -> list[Candidate]:
         """Who talks between these addresses, or whoever spoke last if there are none; else a stranger."""
         if flow in self._by_flow:
             return [self._by_flow[flow]]
         if flow is None and self._latest:
             return [Candidate(self._latest, to_server) for to_server in (True, False)]
-        return self._stranger(flow)
+        return self._stranger(flow) if strangers else []
 
     def _stranger(self, flow: Flow) -> list[Candidate]:
         """A connection that has begun before the capture did: the key log may open it all the same."""
@@ -118,6 +119,10 @@ class Connections:
             self._by_cid[cid] = candidate
             if len(cid) not in self._lengths:
                 self._lengths = sorted([*self._lengths, len(cid)], reverse=True)
+
+    def knows(self, cid: bytes) -> bool:
+        """Whether anyone has announced this connection ID."""
+        return cid in self._by_cid
 
     def add_reset_token(self, candidate: Candidate, token: bytes) -> None:
         """A datagram that ends with `token` is a stateless reset of this one (RFC 9000 §10.3)."""

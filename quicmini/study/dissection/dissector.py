@@ -132,10 +132,15 @@ class Dissector:
             needs_keys=True,
         )
         opened = self._opened(packet, header, data, flow, candidates) if candidates else packet
-        if opened.payload is None:
-            opened = self._reset(opened, data, start) or opened
-        if opened.payload is None and opened.connection is None and not data[start] & _FIXED_BIT:
-            return _not_quic(data, start)
+        if opened.payload:
+            return opened
+        reset = self._reset(opened, data, start)
+        if reset:
+            return reset
+        if opened.connection is None:
+            return opened if data[start] & _FIXED_BIT else _not_quic(data, start)
+        if header.destination_cid and not opened.needs_keys and not self._connections.knows(header.destination_cid):
+            return opened._replace(problem=opened.problem + _PERHAPS_RESET)
         return opened
 
     def _reset(self, packet: Packet, data: bytes, start: int) -> Packet | None:
@@ -204,6 +209,9 @@ class Dissector:
 _STRANGER_LONG = "it belongs to no connection whose first Initial was seen"
 _STRANGER_SHORT = (
     "no handshake with this connection ID was seen, so that its length is not known; --dcid-length may tell"
+)
+_PERHAPS_RESET = (
+    "; nobody has announced this connection ID: it may be a stateless reset whose token was not seen (RFC 9000 §10.3)"
 )
 
 

@@ -62,7 +62,7 @@ class Keys:
 
         pn_offset: where its packet number starts. largest: the largest packet number of its space so far, -1: none.
         """
-        result: Opened | Failure = Failure("there are no keys", needs_keys=True)
+        result: Failure | None = None
         for opener in (self._current,) if self._current else self._guesses:
             try:
                 first_byte, truncated, pn_length = opener.unmask(packet, pn_offset)
@@ -77,15 +77,16 @@ class Keys:
                     continue
                 self._fitted(phase, candidate, number)
                 return Opened(number, pn_length, first_byte, payload, self._name(candidate, phase, first_byte))
-            if isinstance(result, Failure) and result.needs_keys:
-                result = self._not_authentic(opener, first_byte, pn_length, number)
-        return result
+            result = result or self._not_authentic(opener, first_byte, pn_length, number)
+        return result or Failure(f"no cipher suite has a secret of this length: {self._what}")
 
     def _phases(self, opener: Opener, first_byte: int, number: int) -> list[tuple[int, Opener]]:
         """The openers that the packet's key phase bit leaves, the likeliest first. Long headers have no such bit."""
         phase = self._phase
         if first_byte & 0x80 or (first_byte >> 2 & 1) == phase & 1:
             return [(phase, opener)]
+        if self._current is None:
+            return [(1, opener.updated())]  # a connection begins with phase 0 (RFC 9001 §6); a capture may begin later
         if self._next is None:
             self._next = opener.updated()
         successor = (phase + 1, self._next)
@@ -95,8 +96,8 @@ class Keys:
         return [predecessor, successor] if number < self._phase_start else [successor, predecessor]
 
     def _fitted(self, phase: int, opener: Opener, number: int) -> None:
-        if self._current is None and phase == 0:
-            self._current, self._phase_start = opener, number
+        if self._current is None:
+            self._current, self._phase, self._phase_start = opener, phase, number
         elif phase > self._phase:
             self._previous = self._current
             self._current, self._next, self._phase, self._phase_start = opener, None, phase, number

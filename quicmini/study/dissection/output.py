@@ -18,7 +18,7 @@ _OFFSET_WIDTH = 6
 _RAW_WIDTH = 2 * _BYTES_SHOWN + 1
 _NAME_AT = _OFFSET_WIDTH + 2 + _RAW_WIDTH + 1
 _VALUE_AT = _NAME_AT + 29
-_SECTION_WIDTH = 18  # with the space before it
+_SECTION_WIDTH = 19  # with the space before it: as long as "RFC 9846 §4.3.11.2"
 
 
 def datagram_lines(datagram: Datagram, ink: Ink, first_time: float) -> Iterator[str]:
@@ -42,7 +42,7 @@ def _address(address: Address) -> str:
 
 
 def _packet_lines(packet: Packet, ink: Ink) -> Iterator[str]:
-    yield _packet_title(packet, ink)
+    yield from _packet_title(packet, ink)
     for line in wrap(packet.remark, WIDTH - 4):
         yield f"    {line}"
     yield from _field_lines(packet.header, ink)
@@ -62,20 +62,23 @@ def _packet_lines(packet: Packet, ink: Ink) -> Iterator[str]:
         yield from _field_lines([message], ink)
 
 
-def _packet_title(packet: Packet, ink: Ink) -> str:
-    number = "" if packet.packet_number is None else f" {packet.packet_number}"
-    title = ink("title", f"{packet.name}{number}")
-    parts = [f"bytes {packet.offset} to {packet.offset + len(packet.raw) - 1}"]
-    if packet.version and packet.header:
+def _packet_title(packet: Packet, ink: Ink) -> Iterator[str]:
+    """Its name and number, and what is known of its journey; more than one line only where numbers are huge."""
+    title = packet.name if packet.packet_number is None else f"{packet.name} {packet.packet_number}"
+    parts = [f"{title}: bytes {packet.offset} to {packet.offset + len(packet.raw) - 1}"]
+    if packet.version and packet.packet_type is not None:
         parts.append(version_name(packet.version))
     if packet.key_phase is not None:
         parts.append(f"key phase bit {packet.key_phase}")
     if packet.connection is not None:
         parts.append(f"connection {packet.connection}")
     if packet.to_server is not None:
-        whither = ("server", "from the server") if not packet.to_server else ("client", "from the client")
-        parts.append(ink(*whither))
-    return f"  {title}: {', '.join(parts)}, {ink('faint', packet.section)}"
+        parts.append("from the client" if packet.to_server else "from the server")
+    first, *more = wrap(", ".join([*parts, packet.section]), WIDTH - 2, subsequent_indent="  ")
+    side = "title" if packet.to_server is None else "client" if packet.to_server else "server"
+    yield f"  {ink(side, first[: len(title)])}{first[len(title) :]}"
+    for line in more:
+        yield f"  {line}"
 
 
 def _field_lines(fields: Iterable[Field], ink: Ink, depth: int = 0) -> Iterator[str]:
