@@ -248,9 +248,9 @@ def _unprotected(header: Header, data: bytes, opened: Opened) -> tuple[Field, ..
     return (
         first_byte_field(header.packet_type, header.version, first.offset, data[first.offset], opened.first_byte),
         *header.fields[1:],
-        Field("Packet Number", start, number, f"{opened.packet_number}; {wire} under protection", "RFC 9000 §17.1"),
+        Field("Packet Number", start, number, f"{opened.packet_number}; {wire} on the wire", "RFC 9000 §17.1"),
         Field(
             "Packet Payload", after, data[after : header.end],
-            f"{bytes_text(size)}, of them {_AEAD_TAG_LENGTH} AEAD tag", "RFC 9001 §5.3",
+            f"{bytes_text(size - _AEAD_TAG_LENGTH)} and a tag of {_AEAD_TAG_LENGTH}", "RFC 9001 §5.3",
         ),
     )  # fmt: skip

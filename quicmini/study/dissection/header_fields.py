@@ -110,7 +110,7 @@ def first_byte_field(
         if bits.protected and unmasked is None:
             meaning = "protected"
         children.append(Field(bits.name, offset, raw, f"{drawn} {meaning}", section))
-    value = "" if unmasked is None or unmasked == on_wire else f"{on_wire:02x} under header protection (RFC 9001 §5.4)"
+    value = "" if unmasked is None or unmasked == on_wire else f"{on_wire:02x} on the wire"
     return Field("first byte", offset, raw, value, section, tuple(children))
 
 
