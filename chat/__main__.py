@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import logging
 import os
 import signal
 import sys
@@ -12,14 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from chat import commands, demo
+from chat import commands, demo, logs
 from chat.address import parse_address, parse_port
 from chat.certificates import default_state_dir
 from chat.exchange import IDLE_TIMEOUT
 from chat.message import DEFAULT_PORT
 from chat.problems import Problem
 from chat.recording import add_option as add_recording
-from chat.text import check_name
+from chat.text import check_name, printable
 
 __all__ = ["main"]
 
@@ -37,16 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for a problem (told on stderr), 130 after Ctrl-C, 141 when nobody
     reads the output any more."""
     options = _parser().parse_args(arguments)
-    form = "%(asctime)s [%(levelname)s] %(message)s" if options.timestamps else "[%(levelname)s] %(message)s"
-    logging.basicConfig(stream=sys.stderr, format=form)
-    logging.getLogger("chat").setLevel(logging.INFO)
+    logs.set_up(options.log_format, timestamps=options.timestamps)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
     try:
         status: int = options.command(options)
         sys.stdout.flush()
     except Problem as problem:
-        print(f"chat {options.name}: {problem}", file=sys.stderr)
+        print(printable(f"chat {options.name}: {problem}"), file=sys.stderr)  # a peer's words may be part of it
         return 1
     except BrokenPipeError:
         # Whoever read the output has gone, as in `| head`. The interpreter's own last flush must not complain either.
@@ -148,6 +145,9 @@ def _add_demo(subparsers: Subparsers) -> None:
 def _add(subparsers: Subparsers, name: str, help: str, description: str, example: str) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(name, help=help, description=description, epilog=f"example: {example}")
     parser.add_argument("--timestamps", action="store_true", help="begin each line of the log with the time")
+    parser.add_argument(
+        "--log-format", choices=logs.FORMATS, default="text", help="how each line of the log looks (%(default)s)"
+    )
     return parser
 
 

@@ -73,7 +73,7 @@ def demo(options: argparse.Namespace) -> int:
             entrance = format_address(path.address)
             trust, stats = ("--ca", str(directory / "cert.pem")), ("--stats", str(directory / person))
             people[person] = cast.start("join", entrance, "-n", person, *trust, *stats)
-            exit_ = server.log("[INFO] added client ").rpartition(" ")[2]
+            exit_ = server.log("[INFO] added client ").split(" ")[3]
             _show(f"  {person:7}  process {people[person].pid}, through a bad path: UDP {entrance} → {exit_} → server")
         _show("\nThe two paths throw away about one datagram in six, on purpose: those of more than 100 bytes hold a")
         _show("message, the others acknowledge. The conversation:\n")

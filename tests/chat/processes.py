@@ -9,6 +9,7 @@ with Server(tmp_path) as server, Client(server, "zoe") as zoe:
 from __future__ import annotations
 
 import io
+import re
 import signal
 import subprocess
 import sys
@@ -97,8 +98,8 @@ class Server(Process):
     def __init__(self, state_dir: Path, *arguments: str) -> None:
         super().__init__("serve", "--port", "0", "--state-dir", str(state_dir), *arguments)
         self.cafile = str(state_dir / "cert.pem")
-        self.logs("[INFO] listening on UDP ")
-        self.port = int(self.log.lines[-1].rpartition(":")[2])
+        self.log.wait(lambda lines: any("listening on UDP " in line for line in lines), "the address")
+        self.port = int(re.findall(r"listening on UDP \S*:(\d+)", self.log.lines[-1])[0])
 
     @property
     def address(self) -> tuple[str, int]:
