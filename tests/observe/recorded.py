@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import quicmini
 from quicmini.config import Config
 from quicmini.observe.keylog import parse_key_log
@@ -17,7 +19,10 @@ __all__ = ["Talk", "packets_of"]
 
 ALPN = "test"
 SIZE = 100_000  # bytes that the server sends
-LOSSY = Scenario(delay=0.002, bandwidth=100e6, queue=1000).symmetric(Direction(drops=frozenset({7, 12, 15, 30})))
+LINK = Scenario(delay=0.002, bandwidth=100e6, queue=1000)
+LOSSY = LINK.symmetric(Direction(drops=frozenset({7, 12, 15, 30})))
+# The ServerHello is sent again after a probe timeout; what comes after it in the server's first flight is there before.
+LOSSY_HANDSHAKE = replace(LINK, to_client=Direction(drops=frozenset({1})))
 
 
 class Talk:
@@ -27,7 +32,7 @@ class Talk:
         self._authority = authority
         self._files = files
 
-    def run(self, client_config: Config, server_config: Config) -> None:
+    def run(self, client_config: Config, server_config: Config, scenario: Scenario = LOSSY) -> None:
         """A few streams, a key update, a move, more streams, the end. Blocks until the client has closed."""
         files = self._files
         with (
@@ -38,7 +43,7 @@ class Talk:
                 keyfile=files.keyfile,
                 config=server_config,
             ) as listener,
-            Link(listener.address, LOSSY) as link,
+            Link(listener.address, scenario) as link,
             quicmini.connect(
                 link.address, alpn_protocols=[ALPN], cafile=self._authority.cafile, config=client_config
             ) as client,

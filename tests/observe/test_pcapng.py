@@ -21,7 +21,9 @@ from quicmini.study.captures import CapturedDatagram, read_capture
 from quicmini.study.captures.capture import Remarks
 from quicmini.study.captures.pcapng import PcapngFile
 from quicmini.sync.clock import stamp
-from tests.observe.recorded import Talk
+from quicmini.wire.packet import PacketType
+from tests.interop.dissect import Packet
+from tests.observe.recorded import LOSSY_HANDSHAKE, Talk, packets_of
 from tests.sync.helpers import PATIENCE, in_thread, until
 
 CLIENT, SERVER = ("192.0.2.1", 1000), ("192.0.2.2", 443)
@@ -146,6 +148,30 @@ def test_a_capture_of_both_sides_opens_to_the_last_packet(talk: Talk, tmp_path: 
         talk.run(Config(capture=at_client), Config(capture=at_server))
     for path in paths.values():
         talk.check_opened(read_capture(path.read_bytes()))
+
+
+def test_each_secret_comes_before_what_it_opens(talk: Talk, tmp_path: Path) -> None:
+    """Also where the handshake has to wait for what was lost: a reader that goes through the file once opens it all."""
+    paths = tmp_path / "client", tmp_path / "server"
+    with PcapNg(paths[0]) as at_client, PcapNg(paths[1]) as at_server:
+        talk.run(Config(capture=at_client), Config(capture=at_server), LOSSY_HANDSHAKE)
+    for path in paths:
+        packets = packets_of(read_capture(path.read_bytes()))
+        needed = {str(secret_label(packet)): packet.captured.time for packet in reversed(packets)}
+        assert len(needed) == 5  # four, and none for Initial packets
+        file = PcapngFile(path.read_bytes(), Remarks())
+        times = {frame.time: "".join(file.secrets) for frame in file if frame is not None}
+        for label, time in needed.items():
+            assert label == "None" or label in times[time]
+
+
+def secret_label(packet: Packet) -> str | None:
+    """Of the secret that opens the packet."""
+    side = "CLIENT" if packet.to_server else "SERVER"
+    return {
+        PacketType.HANDSHAKE: f"{side}_HANDSHAKE_TRAFFIC_SECRET",
+        PacketType.ONE_RTT: f"{side}_TRAFFIC_SECRET_0",
+    }.get(packet.packet_type)
 
 
 # Where it cannot be written.
