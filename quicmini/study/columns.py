@@ -26,24 +26,25 @@ def show_value(value: Value, width: int = 2 * LINE) -> list[str]:
 
 
 def in_columns(
-    name: str, value: Value, note: str, ink: Ink, *, column: int, left: str = "", bright: bool = False
+    name: str, value: Value, note: str, ink: Ink, *, column: int, left: str = "", meaning: str = ""
 ) -> Iterator[str]:
     """The lines of a name, its value and a note, which goes below where there is no room behind the value.
 
-    column: where values start; a longer name has a line of its own. left: what stands in front of the name. bright:
-    the value is what matters. What is shown leaves 5 columns of the width for an indentation.
+    column: where values start; a longer name has a line of its own. left: what stands in front of the name.
+    meaning: of the value, for `Ink`; empty: nothing is coloured but the note. What is shown leaves 5 columns of the
+    width for an indentation.
     """
     first, *others = show_value(value, ROOM - column)
     indent = " " * column
     visible = len(left) + len(name)
-    start = f"{left}{ink('name', name) if bright else name}"
+    start = f"{left}{ink('name', name) if meaning else name}"
     if visible >= column:
         yield start
         start = indent
     else:
         start += " " * (column - visible)
     fits = not others and column + len(first) + 2 + len(note) <= ROOM
-    shown = [ink("value", line) if bright else line for line in (first, *others)]
+    shown = [ink(meaning, line) if meaning else line for line in (first, *others)]
     yield start + shown[0] + (f"  {ink('faint', note)}" if note and fits else "")
     yield from (indent + line for line in shown[1:])
     if note and not fits:

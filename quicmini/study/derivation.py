@@ -97,7 +97,7 @@ def show_step(step: Step, ink: Ink, *, with_command: bool = True) -> Iterator[st
         yield from in_columns(name, value, note, ink, column=column, left="  ")
     for part in step.label.children if step.label else ():
         yield from in_columns(part.name, part.raw, part.value, ink, column=column, left="    ")
-    yield from in_columns("=", step.output, "", ink, column=column, left="  ", bright=True)
+    yield from in_columns("=", step.output, "", ink, column=column, left="  ", meaning="value")
     if with_command:
         yield f"  $ {step.command[0]} \\"
         yield from (f"      {line} \\" for line in step.command[1:-1])

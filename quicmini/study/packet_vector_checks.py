@@ -122,7 +122,9 @@ def _protection(values: Values, suite: CipherSuite, secret: bytes, header: bytes
     note = "after: XOR the mask's next bytes"
     yield same(values, "protected_packet_number", packet[pn_offset : len(header)], note=note)
     pn_length = len(header) - pn_offset
-    yield same(values, "protected_header", packet[: len(header)], partial(header_layout, pn_length=pn_length))
+    yield same(
+        values, "protected_header", packet[: len(header)], partial(packet_layout, pn_length=pn_length, payload=b"")
+    )
     yield same(values, "packet", packet, partial(packet_layout, pn_length=pn_length, payload=payload))
     yield from _unprotection(values, suite, secret, header, payload)
 

@@ -110,9 +110,9 @@ def _tell(each: Told, ink: Ink) -> Iterator[str]:
         yield ""
         yield from (f"{LEFT}{line}" for line in show_step(each, ink, with_command=False))
     elif isinstance(each, Shown):
-        yield from in_columns(each.what, each.value, each.note, ink, column=COLUMN, left=LEFT, bright=True)
+        yield from in_columns(each.what, each.value, each.note, ink, column=COLUMN, left=LEFT, meaning="value")
     else:
-        lines = in_columns(each.what, each.actual, each.note, ink, column=COLUMN, left=LEFT, bright=True)
+        lines = in_columns(each.what, each.actual, each.note, ink, column=COLUMN, left=LEFT, meaning="value")
         mark = ink("good", "  ok ") if each.matches else ink("bad", " BAD ")
         yield mark + next(lines).removeprefix(LEFT)
         yield from lines

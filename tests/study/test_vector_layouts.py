@@ -39,6 +39,10 @@ INITIAL, RETRY, SHORT = "rfc9001-a2-client-initial", "rfc9001-a4-retry", "rfc900
         (INITIAL, "packet", 1183, ["it lies in packet > encrypted payload > PADDING, byte 917 of 917 "
                                    "(RFC 9000 §19.1)"]),
         (INITIAL, "packet", 1199, ["it lies in packet > authentication tag, byte 16 of 16 (RFC 9001 §5.3)"]),
+        (INITIAL, "protected_header", 0, ["it lies in packet > first byte, its only byte (RFC 9000 §17.2.2)",
+                                          "its Header Form should be '1... .... long', and is '0... .... short'"]),
+        (INITIAL, "protected_header", 18, ["it lies in packet > Packet Number, byte 1 of 4 (RFC 9000 §17.2.2)",
+                                           "which should say '7b9aec34', and is Packet Number 'fb9aec34'"]),
         (INITIAL, "unprotected_header", 0, ["it lies in header > first byte, its only byte (RFC 9000 §17.2.2)",
                                             "its Header Form should be '1... .... long', and is '0... .... short'"]),
         (SHORT, "unprotected_header", 0, ["it lies in header > first byte, its only byte (RFC 9000 §17.3.1)",

@@ -25,11 +25,12 @@ _ECN = {
 
 
 class Line(NamedTuple):
-    """A name and what was found; `note` says more, or where to read on."""
+    """A name and what was found; `note` says more, or where to read on. meaning: of the value, for `Ink`."""
 
     name: str
     value: str
     note: str = ""
+    meaning: str = "value"
 
 
 def show(title: str, lines: list[Line], ink: Ink) -> Iterator[str]:
@@ -37,8 +38,8 @@ def show(title: str, lines: list[Line], ink: Ink) -> Iterator[str]:
     yield ""
     yield ink("title", title)
     column = 4 + max(len(line.name) for line in lines)
-    for name, value, note in lines:
-        yield from in_columns(name, value, note, ink, column=column, left="  ", bright=True)
+    for name, value, note, meaning in lines:
+        yield from in_columns(name, value, note, ink, column=column, left="  ", meaning=meaning)
 
 
 def versions(answer: Answer | None, watch: Watch) -> list[Line]:
@@ -91,7 +92,7 @@ def certificate(watch: Watch, verdict: Verdict) -> list[Line]:
         lines.append(Line(f"certificate {number}", subject))
         lines += [Line("", other) for other in others]
     lines.append(Line("signed the handshake", _found(watch, "CertificateVerify", "algorithm"), "RFC 9846 §4.5.2"))
-    lines.append(Line("verdict", "good" if verdict.good else "BAD", verdict.reason))
+    lines.append(Line("verdict", "good" if verdict.good else "BAD", verdict.reason, "good" if verdict.good else "bad"))
     return lines
 
 
