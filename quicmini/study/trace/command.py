@@ -82,9 +82,8 @@ def show(conversation: Conversation, ink: Ink, *, everything: bool = False) -> I
     name = f"Connection {conversation.connection}" if conversation.connection else "A connection"
     yield f"{ink('title', name)} by {whose} log{'s' if len(conversation.logs) > 1 else ''}"
     if abs(conversation.shift) >= 1:
-        yield ink(
-            "faint", f"The server's clock is set by {conversation.shift:+.1f} ms, or packets would arrive too early."
-        )
+        clock = f"The server's clock is set by {conversation.shift:+.1f} ms: packets came before they were sent."
+        yield ink("faint", clock)
     yield ""
     yield diagram.head()
     for row in story.rows if everything else _chosen(story.rows):

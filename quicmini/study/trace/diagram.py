@@ -115,7 +115,7 @@ class Diagram:
 
     def _run(self, run: Run | Prologue) -> Iterator[str]:
         for text in run.texts():
-            yield self._frame("⋮", self._ink("faint", f"{_clean(text):^{_INNER}}"))
+            yield self._frame("⋮", self._ink("faint", f"{_cut(text, _INNER):^{_INNER}}"))
 
     def _aside(self, side: str, text: str, meaning: str, indent: int = 3) -> str:
         """Text that stands on one side's half."""
@@ -148,13 +148,13 @@ def _width(group: list[_Piece]) -> int:
 def _bytes(count: int | None) -> str:
     if count is None:
         return ""
-    return f"{count:,}" if count < 10_000_000 else f"{count // 1_000_000:,} MB"
+    return f"{count:,}" if count < 10_000_000 else f"{count // 1_000_000} MB" if count < 10**12 else "a lot"
 
 
 def _milliseconds(time: float | None) -> str:
     if time is None:
         return ""
-    return f"{time:.1f}" if time < 100_000 else f"{time:.0f}"
+    return f"{time:.1f}" if abs(time) < 100_000 else f"{time:.0f}" if abs(time) < 1e7 else f"{time:.0e}"
 
 
 def _title(packet: Packet) -> str:

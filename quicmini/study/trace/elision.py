@@ -14,6 +14,12 @@ __all__ = ["Elider", "Prologue", "Run"]
 # How many of a run's packets are shown at its beginning and at its end.
 FIRST, LAST = 6, 2
 
+# How many packets there must be between them for a line that stands for them.
+LEAST = 5
+
+# Milliseconds without a packet, after which something new begins.
+PAUSE = 250.0
+
 _ORDINARY = frozenset({"stream", "ack", "padding", "datagram", "max_data", "max_stream_data", "ping"})
 
 
@@ -63,6 +69,7 @@ class Elider:
 
     def __init__(self) -> None:
         self._seen = 0  # ordinary ones in a row
+        self._time = 0.0  # of the last one
         self._run = Run()
         self._last: deque[Packet] = deque()
 
@@ -75,6 +82,10 @@ class Elider:
             self._seen = 0
             yield row
             return
+        if row.time - self._time > PAUSE:
+            yield from self.flush()
+            self._seen = 0
+        self._time = row.time
         self._seen += 1
         if self._seen <= FIRST:
             yield row
@@ -90,7 +101,7 @@ class Elider:
 
     def flush(self) -> Iterator[Row | Run]:
         """What was held back."""
-        if len(self._run.packets) > LAST:
+        if len(self._run.packets) >= LEAST:
             yield self._run
         else:  # a line about them would save none
             yield from self._run.packets

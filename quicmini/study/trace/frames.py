@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from quicmini.wire.varint import MAX_VARINT
+
 __all__ = ["Span", "acknowledged", "frame_texts", "number_of", "range_text", "spans"]
 
 Frame = dict[str, Any]
@@ -32,12 +34,12 @@ class Span(NamedTuple):
 
 
 def number_of(value: object) -> int | None:
-    """A number as qlog writers have it: some write them as strings."""
-    if isinstance(value, bool):
+    """A number as QUIC has them (RFC 9000 §16) and as qlog writers have it: some write them as strings."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_VARINT:
         return None
-    if isinstance(value, int):
-        return value
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else None
+    return value
 
 
 def spans(frames: list[Frame]) -> list[Span]:

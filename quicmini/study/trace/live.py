@@ -102,7 +102,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _nothing(status: int) -> int:
     print(
-        "There was no connection to draw: the program made none, or it does not write qlog where QLOGDIR says.",
+        "There is no connection to draw: the program made none, or does not write qlog to QLOGDIR.",
         file=sys.stderr,
     )
     return status or 1

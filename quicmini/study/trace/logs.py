@@ -7,7 +7,6 @@ drafts write them. Events keep their fields as they are; the category before an 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,6 +14,10 @@ from typing import Any, NamedTuple
 __all__ = ["Event", "Log", "LogError", "Reader", "read_logs"]
 
 _RECORD_SEPARATOR = "\x1e"
+
+_MAX_TIME = 1e15  # milliseconds: what is more is no time
+
+_NAME_LENGTH = 40  # characters: a connection ID has 20 bytes (RFC 9000 §17.2)
 
 
 class LogError(ValueError):
@@ -45,7 +48,8 @@ class Reader:
         """head: the object that has `vantage_point` and `common_fields` in it. LogError if it has not."""
         common = _mapping(head.get("common_fields"))
         self.role = _role(head)
-        self.connection = str(common.get("ODCID") or common.get("odcid") or common.get("group_id") or "")
+        name = str(common.get("ODCID") or common.get("odcid") or common.get("group_id") or "")
+        self.connection = "".join(character if character.isprintable() else "·" for character in name[:_NAME_LENGTH])
         form = str(common.get("time_format") or _mapping(head.get("configuration")).get("time_format") or "absolute")
         self._adds_up = form in ("delta", "relative_to_previous_event")
         self._unit = 0.001 if _mapping(head.get("configuration")).get("time_units") == "us" else 1.0
@@ -152,7 +156,7 @@ def _number(value: object) -> float | None:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= _MAX_TIME else None
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -43,6 +43,8 @@ _SAME_MOMENT = 0.5
 # A packet is taken to be missing in the receiver's log if that goes on for this long without it: milliseconds.
 _OVERDUE = 3000.0
 
+_MAX_SIZE = 65535  # bytes of a packet
+
 # Gaps in the numbers of a peer's packets that are shown; larger ones are something else.
 _MAX_GAP = 64
 
@@ -287,7 +289,7 @@ def _space_of(packet: Packet) -> str:
 def _size(event: Event) -> int:
     raw, header = _mapping(event.data.get("raw")), _mapping(event.data.get("header"))
     sizes = (raw.get("length"), header.get("packet_size"), event.data.get("packet_size"))
-    return next((number for size in sizes if (number := number_of(size)) is not None), 0)
+    return next((number for size in sizes if (number := number_of(size)) is not None and number <= _MAX_SIZE), 0)
 
 
 def _frames(event: Event) -> list[dict[str, Any]]:

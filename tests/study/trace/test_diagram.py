@@ -122,6 +122,16 @@ def test_what_is_remarkable_is_always_shown(remarkable: Row) -> None:
     assert sum(isinstance(each, Run) for each in shown) == 2
 
 
+def test_after_a_pause_something_new_begins() -> None:
+    rows: list[Row] = [packet(number) for number in range(100)]
+    for row in rows[50:]:
+        row.time += 300.0
+    shown = elided(rows)
+    assert rows[49] in shown
+    assert shown.count(rows[50]) == 1
+    assert sum(isinstance(each, Run) for each in shown) == 2
+
+
 def test_nothing_is_lost_in_short_runs() -> None:
     for count in range(20):
         rows: list[Row] = [packet(number) for number in range(count)]
