@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 
 from quicmini.study.dissection.crypto_streams import CryptoStream
@@ -63,6 +63,15 @@ class Connection:
         """
         if source_cid not in self.initial_cids and len(self.initial_cids) < _MAX_INITIAL_CIDS:
             self.initial_cids.append(source_cid)
+            self._crypto.pop((PacketType.INITIAL, True), None)
+
+    def versions_seen(self, versions: Collection[int]) -> None:
+        """A server has these: unless the present one is among them, the client begins anew (RFC 9000 §6.2).
+
+        It may keep its connection IDs; the ClientHello is another one.
+        """
+        if self.version and self.version not in versions:
+            self.version = 0
             self._crypto.pop((PacketType.INITIAL, True), None)
 
     def open(

@@ -86,6 +86,8 @@ class Dissector:
         if header.packet_type is PacketType.RETRY:
             return self._retry(packet, header, candidates)
         if not header.pn_offset:  # Version Negotiation, or a version that is not spoken here
+            if candidates and header.packet_type is PacketType.VERSION_NEGOTIATION:
+                candidates[0].connection.versions_seen(header.versions)
             return _of(packet, candidates[0]) if candidates else packet
         packet = packet._replace(header=header.fields + _protected(header, data))
         if header.problem:

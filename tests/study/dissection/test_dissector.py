@@ -190,6 +190,20 @@ def test_version_negotiation() -> None:
     assert one(Dissector(), encode_version_negotiation(b"cl", CID, [1])).connection is None
 
 
+def test_a_connection_that_begins_anew_in_another_version(server_files: CertificateFiles, tmp_path: Path) -> None:
+    """With the connection IDs that it had, and with another ClientHello."""
+    path = tmp_path / "keys.log"
+    with KeyLog(path) as keylog:
+        pair = Pair(
+            server_files, client_config=Config(keylog=keylog), server_config=Config(versions=(VERSION_2,)), ml_kem=True
+        )
+        pair.handshake()
+    packets = packets_of(pair.sent, Dissector(parse_key_log(path.read_text())))
+    assert [packet.problem for packet in packets if packet.problem] == []
+    assert {packet.connection for packet in packets} == {0}
+    assert {packet.name for packet in packets} >= {"Version Negotiation", "Initial", "Handshake", "1-RTT"}
+
+
 def test_the_tag_of_a_retry() -> None:
     retry = vectors.load("rfc9001-a4-retry").values.octets("packet")
     unseen = one(Dissector(), retry)
