@@ -14,6 +14,9 @@ from typing import TypeAlias, TypeVar
 from chat import commands, demo, logs
 from chat.address import parse_address, parse_port
 from chat.certificates import default_state_dir
+from chat.client.conversation import LOBBY
+from chat.client.join import PIPE_PATIENCE
+from chat.client.join import join as join_chat
 from chat.exchange import IDLE_TIMEOUT
 from chat.message import DEFAULT_PORT
 from chat.problems import Problem
@@ -107,7 +110,7 @@ def _add_join(subparsers: Subparsers) -> None:
         "stdin it leaves, after the server has acknowledged everything. Logs go to stderr.",
         "python -m chat join chat.example.org:4242 -n Zoe --ca cert.pem",
     )
-    join.set_defaults(command=commands.join)
+    join.set_defaults(command=join_chat)
     join.add_argument(
         "server",
         metavar="HOST[:PORT]",
@@ -125,6 +128,21 @@ def _add_join(subparsers: Subparsers) -> None:
         help="certificates to trust instead of the system's, PEM",
     )
     trust.add_argument("--insecure", action="store_true", help="trust whoever answers: for tests only")
+    join.add_argument(
+        "--room", metavar="ROOM", type=_argument(_room), default=LOBBY, help="the room to begin in (%(default)s)"
+    )
+    face = join.add_mutually_exclusive_group()
+    face.add_argument(
+        "--plain", action="store_true", help="lines as on a terminal, in a pipe too: commands, who comes and goes"
+    )
+    face.add_argument("--json", action="store_true", help="each event as a line of JSON, and commands in the lines")
+    join.add_argument(
+        "--patience",
+        metavar="SECONDS",
+        type=_argument(_patience),
+        help="how long to try to come back when the connection was lost (on a terminal for ever, otherwise "
+        f"{PIPE_PATIENCE:g})",
+    )
     join.add_argument("--stats", metavar="FILE", type=Path, help="at the end, write to FILE, as JSON, what QUIC did")
     add_recording(join, "this client")
 
@@ -173,6 +191,14 @@ def _readable_file(text: str) -> str:
             return text
     except OSError as error:
         raise ValueError(f"cannot read {text!r}: {error.strerror}") from None
+
+
+def _room(text: str) -> str:
+    return check_name(text, "room")
+
+
+def _patience(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
 
 
 def _seconds(text: str) -> float:

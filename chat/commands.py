@@ -1,31 +1,27 @@
-"""`serve` and `join`: from the options of the command line to the exit status."""
+"""`serve`: from the options of the command line to the exit status."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import datetime
-import json
 import logging
 import os
 import signal
-import sys
 import threading
 from pathlib import Path
 
 from chat import problems
 from chat.address import format_address
 from chat.certificates import WILDCARD_ADDRESSES, CertificateFiles, fingerprint, kept_certificate
-from chat.client import Session, read_lines
 from chat.exchange import chat_config
 from chat.message import ALPN_PROTOCOL
 from chat.problems import Problem
 from chat.recording import recording
 from chat.server import Server
-from quicmini import Connection, ConnectionClosed, Listener, connect, listen
+from quicmini import Listener, listen
 from quicmini.config import Capture
 
-__all__ = ["join", "serve"]
+__all__ = ["serve"]
 
 logger = logging.getLogger("chat")
 
@@ -93,59 +89,3 @@ def _certificate(options: argparse.Namespace) -> CertificateFiles:
     if options.cert or options.key:
         raise Problem("--cert and --key go together: a certificate is no use without its private key")
     return kept_certificate(options.state_dir, options.bind, datetime.datetime.now(datetime.UTC))
-
-
-def join(options: argparse.Namespace) -> int:
-    """Take part in a chat until the end of stdin.
-
-    Raises Problem, KeyboardInterrupt (after SIGTERM too) and, when nobody reads stdout any more, BrokenPipeError.
-    """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with recording(options.pcapng) as capture:
-        return _join(options, capture)
-
-
-def _join(options: argparse.Namespace, capture: Capture | None) -> int:
-    server = format_address(options.server)
-    connection = _connect(options, server, capture)
-    logger.info("connected to %s as %s", format_address(connection.remote_address), options.nick)
-    if sys.stdin and sys.stdin.isatty():
-        logger.info("each line that you type is a message; Ctrl-D leaves")
-    session = Session(connection, options.nick)
-    try:
-        session.say(read_lines(sys.stdin.fileno()) if sys.stdin else iter(()))
-        session.receive(lambda line: print(line, flush=True))
-    except ConnectionClosed as error:
-        raise problems.of_talking(error, server) from error
-    except (BrokenPipeError, KeyboardInterrupt):
-        session.leave()
-        raise
-    finally:
-        if options.stats:
-            _write_stats(connection, options.stats)
-    return 1 if session.not_sent else 0
-
-
-def _connect(options: argparse.Namespace, server: str, capture: Capture | None) -> Connection:
-    if options.insecure:
-        logger.warning("--insecure: whoever answers is trusted")
-    try:
-        return connect(
-            options.server,
-            alpn_protocols=[ALPN_PROTOCOL],
-            cafile=options.ca,
-            verify=not options.insecure,
-            close_timeout=None,  # the idle timeout decides when a server that acknowledges nothing is gone
-            config=chat_config(capture=capture),
-        )
-    except (OSError, ValueError) as error:
-        raise problems.of_connecting(error, server) from error
-
-
-def _write_stats(connection: Connection, path: Path) -> None:
-    """The connection's counters as JSON; times in seconds."""
-    stats = {"cipher": connection.cipher(), **dataclasses.asdict(connection.stats())}
-    try:
-        path.write_text(json.dumps(stats, indent=1) + "\n")
-    except OSError as error:
-        raise Problem(f"cannot write {str(path)!r}: {error.strerror}") from error

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from chat.address import format_address
 from chat.gob import GobError
-from chat.message import MAX_MESSAGE_SIZE, Message
+from chat.message import MAX_MESSAGE_SIZE, Dialect, Message
 from quicmini import Config, Connection, Stream, StreamReset, StreamStopped
 from quicmini.config import Capture
 
@@ -30,12 +30,20 @@ class ErrorCode(IntEnum):
     FULL = 3  # the server has as many clients as it can serve
 
 
-def chat_config(idle_timeout: float = IDLE_TIMEOUT, capture: Capture | None = None) -> Config:
+def chat_config(
+    idle_timeout: float = IDLE_TIMEOUT, capture: Capture | None = None, keep_alive_interval: float | None = None
+) -> Config:
     """How both sides talk QUIC: they ask for a sign of life so often that the death of either is noticed by the other.
 
-    idle_timeout: seconds. capture: records all of it. Raises ValueError if the time is not above 0.
+    idle_timeout, keep_alive_interval: seconds; half the one makes the other. capture: records all of it. Raises
+    ValueError if a time is not above 0.
     """
-    return Config(idle_timeout=idle_timeout, keep_alive_interval=idle_timeout / 2, max_streams_uni=0, capture=capture)
+    return Config(
+        idle_timeout=idle_timeout,
+        keep_alive_interval=idle_timeout / 2 if keep_alive_interval is None else keep_alive_interval,
+        max_streams_uni=0,
+        capture=capture,
+    )
 
 
 class Outbox:
@@ -112,7 +120,7 @@ class Inbox:
                 ended = not received
         except TimeoutError:
             pass
-        message = Message.decode(data)
+        message = Message.decode(data, self._connection.selected_alpn_protocol() or Dialect.SIMPLE)
         if message is None:
             if ended:
                 raise GobError(f"the stream ended after {len(data)} bytes, inside a message")

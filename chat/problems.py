@@ -6,9 +6,16 @@ import errno
 import socket
 
 from chat.message import ALPN_PROTOCOL
-from quicmini import ConnectionClosed, ConnectionClosedOK, HandshakeError, IdleTimeoutError, VersionNegotiationError
+from quicmini import (
+    ConnectionClosed,
+    ConnectionClosedOK,
+    HandshakeError,
+    IdleTimeoutError,
+    StatelessResetError,
+    VersionNegotiationError,
+)
 
-__all__ = ["Problem", "of_connecting", "of_listening", "of_talking"]
+__all__ = ["Problem", "of_connecting", "of_listening", "of_talking", "reason"]
 
 NO_APPLICATION_PROTOCOL = 120  # the TLS alert (RFC 7301 §3.2)
 UNKNOWN_CA = 48  # (RFC 9846 §6.2)
@@ -59,6 +66,23 @@ def of_talking(error: ConnectionClosed, server: str) -> Problem:
             return Problem(f"{server} is gone: {error}")
         case _:
             return Problem(f"the connection to {server} broke: {error}")
+
+
+def reason(error: Exception) -> str:
+    """Why a connection was lost, in the few words that stand within a line."""
+    match error:
+        case ConnectionClosedOK() if error.remote:
+            return error.reason or "the server closed it"
+        case StatelessResetError():
+            return "the server was restarted"
+        case IdleTimeoutError() | TimeoutError():
+            return "nothing is heard of the server"
+        case ConnectionRefusedError():
+            return "nobody listens there"
+        case OSError() if error.strerror:
+            return error.strerror
+        case _:
+            return str(error)
 
 
 def of_listening(error: Exception, address: str) -> Problem:

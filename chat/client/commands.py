@@ -1,0 +1,118 @@
+"""What can be typed besides what is said: one table, for the line mode and for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from chat.client.events import Event, Notice, Refused
+from chat.message import Kind
+from chat.text import check_name
+
+__all__ = ["COMMANDS", "Command", "Person", "run"]
+
+
+class Person(Protocol):
+    """The session, as far as commands use it."""
+
+    quiet: bool
+
+    def say(self, text: str, kind: str = Kind.SAY, recipient: str = "", *, block: bool = True) -> bool: ...
+
+    def ask(self, kind: str, *, nickname: str = "", room: str = "") -> None: ...
+
+    def tell(self, event: Event) -> None: ...
+
+    def leave(self) -> None: ...
+
+
+class Command(NamedTuple):
+    """usage: what follows the name; `run` is given it. Raises ValueError, with a sentence, for what it cannot be."""
+
+    usage: str
+    help: str
+    run: Callable[[Person, str], None]
+
+
+def run(person: Person, line: str) -> None:
+    """Do what the line asks for; say it if it does not begin with a slash, or with two, of which one is said."""
+    if not line.startswith("/") or line.startswith("//"):
+        person.say(line.removeprefix("/"))
+        return
+    name, _, rest = line[1:].partition(" ")
+    command = COMMANDS.get(name.lower())
+    try:
+        if command is None:
+            raise ValueError(f"there is no /{name}; /help lists what there is, and // begins a line with a slash")
+        command.run(person, rest.strip())
+    except ValueError as error:
+        person.tell(Refused(str(error), said=line))
+
+
+def _help(person: Person, _rest: str) -> None:
+    width = max(len(f"/{name} {command.usage}") for name, command in COMMANDS.items())
+    for name, command in COMMANDS.items():
+        person.tell(Notice(f"{f'/{name} {command.usage}':{width}}  {command.help}"))
+
+
+def _nick(person: Person, rest: str) -> None:
+    person.ask(Kind.NICK, nickname=check_name(rest))
+
+
+def _who(person: Person, _rest: str) -> None:
+    person.ask(Kind.WHO)
+
+
+def _me(person: Person, rest: str) -> None:
+    person.say(_something(rest, "/me waves"), Kind.ME)
+
+
+def _msg(person: Person, rest: str) -> None:
+    """A nickname with spaces in it is written between quotation marks."""
+    if rest.startswith('"'):
+        nickname, _, text = rest[1:].partition('"')
+    else:
+        nickname, _, text = rest.partition(" ")
+    person.say(_something(text.strip(), '/msg Ada hello, or /msg "Ada L." hello'), Kind.MSG, check_name(nickname))
+
+
+def _join(person: Person, rest: str) -> None:
+    person.ask(Kind.JOIN, room=check_name(rest, "room"))
+
+
+def _rooms(person: Person, _rest: str) -> None:
+    person.ask(Kind.ROOMS)
+
+
+def _history(person: Person, _rest: str) -> None:
+    person.ask(Kind.HISTORY)
+
+
+def _quiet(person: Person, _rest: str) -> None:
+    person.quiet = not person.quiet
+    now = "quiet: no bell, and nobody is announced" if person.quiet else "no longer quiet"
+    person.tell(Notice(f"{now}; /quiet changes it"))
+
+
+def _quit(person: Person, _rest: str) -> None:
+    person.leave()
+
+
+def _something(text: str, example: str) -> str:
+    if not text:
+        raise ValueError(f"something is missing: {example}")
+    return text
+
+
+COMMANDS: dict[str, Command] = {
+    "help": Command("", "what can be typed", _help),
+    "nick": Command("NAME", "take another nickname", _nick),
+    "who": Command("", "who is in this room", _who),
+    "me": Command("TEXT", "say what you do, as if somebody else told it", _me),
+    "msg": Command("NAME TEXT", "say something to one person only", _msg),
+    "join": Command("ROOM", "go to another room", _join),
+    "rooms": Command("", "which rooms there are", _rooms),
+    "history": Command("", "what was said here before", _history),
+    "quiet": Command("", "no bell and no announcements, or again", _quiet),
+    "quit": Command("", "leave", _quit),
+}

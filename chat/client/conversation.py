@@ -1,0 +1,262 @@
+"""A session without threads and connections: messages of the server in, events out; what a person asks for in, messages
+for the server out."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from itertools import islice
+
+from chat.client.events import CaughtUp, Confirmed, Event, Names, Notice, Refused, Rooms, Said, Welcomed
+from chat.client.incoming import Incoming
+from chat.client.outgoing import Outgoing
+from chat.client.style import mentions
+from chat.message import Dialect, Kind, Message
+from chat.text import name_key
+
+__all__ = ["LOBBY", "Conversation"]
+
+LOBBY = "lobby"
+MAX_REQUESTS = 64  # that wait for a connection
+MAX_UNWELCOME = 4096  # messages that may overtake the welcome, of which they are to be judged by
+MAX_NAMES = 4096  # of those who are in the room
+SAFE_LENGTH = 10_000  # characters that fit into a message, whatever they are
+
+_TOO_SIMPLE = f"this server speaks {Dialect.SIMPLE}, which has lines and nicknames only"
+_SPOKEN = (Kind.SAY, Kind.ME, Kind.MSG)
+
+
+class Conversation:
+    """What one person says and hears, over one connection after another. Not locked.
+
+    session: 16 random hexadecimal digits, a secret: whoever has them can speak as this session. password: for a server
+    that asks for one.
+    """
+
+    def __init__(self, nickname: str, room: str = LOBBY, *, session: str, password: str = "") -> None:
+        self.nickname = nickname
+        self.room = room
+        self.names: tuple[str, ...] = ()
+        self.dialect = Dialect.CHAT
+        self.welcomed = False  # on the present connection
+        self.refused: Refused | None = None  # why there was no welcome
+        self.unheard: Counter[tuple[str, str]] = Counter()  # kind and text of what was said here and has not come back
+        self._session = session
+        self._password = password
+        self._ever_welcomed = False
+        self._incoming = Incoming()
+        self._outgoing = Outgoing(session)
+        self._requests: deque[Message] = deque(maxlen=MAX_REQUESTS)
+        self._unwelcome: list[Message] = []
+        self._old_until: dict[str, int] = {}  # numbers up to this are from before one came, by room; "": everywhere
+        self._missed_until = 0  # numbers up to this are from before the present connection
+        self._catching_up: int | None = None  # what has come so far of what was missed; None: nothing is awaited
+        self._oldest: dict[str, int] = {}  # the lowest number shown, by room
+
+    # To the server
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many messages the server may not have."""
+        return len(self._outgoing)
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more can be said until the server has confirmed something."""
+        return self._outgoing.full
+
+    @property
+    def secretive(self) -> bool:
+        """Whether the greeting must not go out before the server has proved who it is, and what it speaks."""
+        return bool(self._password)
+
+    def hello(self) -> Message:
+        """The greeting that begins a connection; what follows waits for the welcome."""
+        return Message(
+            self.nickname,
+            self._password,
+            kind=Kind.HELLO,
+            room=self.room,
+            session=self._session,
+            seen=self._incoming.seen,
+            store=self._incoming.store,
+        )
+
+    def begin(self) -> None:
+        """A new connection: nothing has come on it."""
+        self.welcomed = False
+        self._unwelcome.clear()
+        self._catching_up = None
+
+    def say(self, text: str, kind: str = Kind.SAY, recipient: str = "") -> None:
+        """Take in something to be said; a `recipient` is for Kind.MSG.
+
+        Raises ValueError if it is too long, or cannot be said to one alone; OverflowError if too much waits to be
+        confirmed.
+        """
+        if self.dialect is Dialect.SIMPLE and kind == Kind.MSG:
+            raise ValueError(_TOO_SIMPLE)
+        message = Message(self.nickname, text, kind=kind, room=self.room, recipient=recipient)
+        if len(text) > SAFE_LENGTH:
+            message._replace(session=self._session, seq=2**62).encode(self.dialect)
+        self._outgoing.add(message)
+        self.unheard[kind, text] += 1
+
+    def ask(self, kind: str, *, nickname: str = "", room: str = "") -> list[Event]:
+        """Take in a request that is not kept: of several the last MAX_REQUESTS. Raises ValueError if it cannot be
+        asked of this server."""
+        if self.dialect is Dialect.SIMPLE:
+            if kind != Kind.NICK:
+                raise ValueError(_TOO_SIMPLE)
+            self.nickname = nickname
+            return [Welcomed(nickname, "", "", self.dialect)]
+        seen = self._oldest.get(self.room, 0) if kind == Kind.HISTORY else 0
+        self._requests.append(Message(nickname, "", kind=kind, room=room, seen=seen))
+        return []
+
+    def next_message(self) -> Message | None:
+        """What is to be sent next on the present connection; None if there is nothing, or no welcome yet."""
+        if not self.welcomed:
+            return None
+        if self._requests:
+            return self._requests.popleft()
+        message = self._outgoing.next_unsent()
+        if message is None or self.dialect is Dialect.CHAT:
+            return message
+        self._outgoing.confirm(message.seq)  # nobody will: that QUIC delivers it has to do
+        return _simple(message, self.nickname)
+
+    # From the server
+
+    def simple(self) -> list[Event]:
+        """The server speaks `simpleproto`: it greets nobody, and confirms nothing."""
+        self.dialect = Dialect.SIMPLE
+        events = self._welcome(Message(self.nickname, "", kind=Kind.WELCOME))
+        for message in self._outgoing.drop_kind(Kind.MSG):
+            self._forget_unheard(message)
+            events.append(Refused(_TOO_SIMPLE, Kind.MSG, message.seq, message.text))
+        return events
+
+    def received(self, message: Message) -> list[Event]:
+        """What a message of the server means for the person. Kinds that are not known mean nothing."""
+        if message.kind in _SPOKEN:
+            return self._heard(message)
+        handler = _HANDLERS.get(message.kind)
+        return handler(self, message) if handler else []
+
+    def _heard(self, message: Message) -> list[Event]:
+        if self.dialect is Dialect.SIMPLE:
+            return [self._said(message)]
+        if not self.welcomed:
+            if len(self._unwelcome) < MAX_UNWELCOME:
+                self._unwelcome.append(message)
+            return []
+        events: list[Event] = [self._said(each) for each in self._incoming.receive(message)]
+        return events + self._caught_up()
+
+    def _said(self, message: Message) -> Said:
+        mine = bool(message.seq) or name_key(message.nickname) == name_key(self.nickname)
+        old = 0 < message.number <= max(self._old_until.get(each, 0) for each in ("", message.room))
+        missed = not old and 0 < message.number <= self._missed_until
+        if mine and not old:
+            self._forget_unheard(message)
+        if missed and self._catching_up is not None:
+            self._catching_up += 1
+        if message.number:
+            known = self._oldest.get(message.room, message.number)
+            self._oldest[message.room] = min(known, message.number)
+        return Said(
+            message.nickname,
+            message.text,
+            message.kind,
+            message.room,
+            message.recipient,
+            message.number,
+            message.id,
+            message.time,
+            mine,
+            not mine and (message.kind == Kind.MSG or mentions(message.text, self.nickname)),
+            old,
+            missed,
+        )
+
+    def _forget_unheard(self, message: Message) -> None:
+        self.unheard -= Counter([(message.kind, message.text)])
+
+    def _welcome(self, message: Message) -> list[Event]:
+        """The answer to the greeting, or to a change of nickname or room."""
+        events: list[Event] = [Welcomed(message.nickname, message.room, message.text, self.dialect)]
+        if message.room != self.room:
+            self.names = ()
+        self.nickname, self.room = message.nickname, message.room
+        if self.welcomed:
+            self._old_until[self.room] = message.number
+            return events
+        self.welcomed = True
+        if message.store != self._incoming.store:
+            self._old_until.clear()
+            self._oldest.clear()
+        if self._ever_welcomed:
+            self._missed_until, self._catching_up = message.number, 0
+        else:
+            self._old_until[""] = message.number
+        self._ever_welcomed = True
+        events += self._confirmed(self._outgoing.returned(message.seq))
+        events += [self._said(each) for each in self._incoming.welcomed(message.store, message.seen)]
+        early, self._unwelcome = self._unwelcome, []
+        for each in early:
+            events += self._heard(each)
+        return events + self._caught_up()
+
+    def _caught_up(self) -> list[Event]:
+        if self._catching_up is None or self._incoming.seen < self._missed_until:
+            return []
+        count, self._catching_up = self._catching_up, None
+        return [CaughtUp(count)]
+
+    def _acknowledged(self, message: Message) -> list[Event]:
+        return self._confirmed(self._outgoing.confirm(message.seq))
+
+    def _confirmed(self, messages: list[Message]) -> list[Event]:
+        return [Confirmed(messages[-1].seq, self.unconfirmed)] if messages else []
+
+    def _notice(self, message: Message) -> list[Event]:
+        return [Notice(message.text, message.room, message.time)]
+
+    def _names(self, message: Message) -> list[Event]:
+        names = _lines(message.text)
+        if message.room == self.room:
+            self.names = names
+        return [Names(message.room, names)]
+
+    def _rooms(self, message: Message) -> list[Event]:
+        return [Rooms(_lines(message.text))]
+
+    def _refused(self, message: Message) -> list[Event]:
+        dropped = self._outgoing.drop(message.seq)
+        if dropped:
+            self._forget_unheard(dropped)
+        refused = Refused(message.text, message.recipient, message.seq, dropped.text if dropped else "")
+        if not self.welcomed:
+            self.refused = refused
+        return [refused]
+
+
+_HANDLERS: dict[str, Callable[[Conversation, Message], list[Event]]] = {
+    Kind.WELCOME: Conversation._welcome,
+    Kind.ACK: Conversation._acknowledged,
+    Kind.NOTICE: Conversation._notice,
+    Kind.NAMES: Conversation._names,
+    Kind.ROOMS: Conversation._rooms,
+    Kind.REFUSED: Conversation._refused,
+}
+
+
+def _simple(message: Message, nickname: str) -> Message:
+    """What a server that knows lines only is sent."""
+    text = f"* {message.text}" if message.kind == Kind.ME else message.text
+    return Message(nickname, text)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(islice(filter(None, text.split("\n")), MAX_NAMES))

@@ -1,0 +1,141 @@
+"""What others said, on its way to the screen: each message once, and each sender's in order.
+
+The streams of a connection overtake each other. The server tells with each message what it has sent before it: `after`,
+on this connection, and `sender_after`, from the same sender. The first makes a chain; as far as it is gapless nothing
+is missing, and the highest number there, `seen`, is what a returning client begins from. Beyond it a message is shown
+as soon as its sender's earlier one was: one sender's lost packet holds nobody else up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from chat.message import Message
+
+__all__ = ["MAX_HELD", "MAX_REMEMBERED", "Incoming"]
+
+MAX_REMEMBERED = 4096  # what was shown is remembered so long: IDs, and numbers
+MAX_HELD = 4096  # messages that wait for an earlier one; a server that withholds more is not waited for
+
+
+class _Recent:
+    """The last MAX_REMEMBERED things that were added."""
+
+    def __init__(self) -> None:
+        self._things: dict[Hashable, None] = {}
+
+    def __contains__(self, thing: Hashable) -> bool:
+        return thing in self._things
+
+    def add(self, thing: Hashable) -> None:
+        self._things[thing] = None
+        if len(self._things) > MAX_REMEMBERED:
+            del self._things[next(iter(self._things))]
+
+    def clear(self) -> None:
+        self._things.clear()
+
+
+class Incoming:
+    """Decides what is shown, and when. Not locked.
+
+    store: what the numbers are valid for; seen: everything up to this number was shown, or does not concern us.
+    """
+
+    def __init__(self) -> None:
+        self.store = ""
+        self.seen = 0
+        self._ids = _Recent()
+        self._numbers = _Recent()  # of what was shown from this store
+        self._base = 0  # what the server began this connection from
+        self._tail = 0  # the end of the gapless chain
+        self._chained = False  # whether its first link has come
+        self._links: dict[int, Message] = {}  # messages beyond it, by what they come after
+        self._held: dict[int, dict[int, Message]] = {}  # messages that are not shown yet, by what they wait for
+
+    def welcomed(self, store: str, seen: int) -> list[Message]:
+        """A connection begins: the server sends what has a number above `seen`. Returns what is to be shown now.
+
+        What was held back is sent again by the same store; another one does not have it, nor what it waited for.
+        """
+        orphans: list[Message] = []
+        if store != self.store:
+            orphans = self._all_held()
+            self.store, self.seen = store, 0
+            self._numbers.clear()
+        self.seen = max(self.seen, seen)
+        self._base = self._tail = self.seen
+        self._chained = False
+        self._links.clear()
+        self._held.clear()
+        return [message for message in orphans if self._show(message)]
+
+    def receive(self, message: Message) -> list[Message]:
+        """A message has come: what is to be shown now, in this order."""
+        if message.after or message.number > self._base:  # what is not part of the chain is old, and was asked for
+            self._links.setdefault(message.after, message)
+        shown: list[Message] = []
+        if self._known(message) or self._ready(message):
+            shown = self._release(message)
+        else:
+            self._held.setdefault(message.sender_after, {})[message.number] = message
+        shown += self._follow_chain()
+        if len(self._links) > MAX_HELD or sum(map(len, self._held.values())) > MAX_HELD:
+            shown += self._give_up_waiting()
+        return shown
+
+    def _known(self, message: Message) -> bool:
+        return message.number in self._numbers or (bool(message.id) and message.id in self._ids)
+
+    def _ready(self, message: Message) -> bool:
+        """Whether the sender's message before this one was shown, or never will be."""
+        before = message.sender_after
+        return not before or before in self._numbers or before <= self._base < message.number
+
+    def _release(self, message: Message) -> list[Message]:
+        """Show the message, and those that waited for it, and those that waited for them."""
+        shown = []
+        todo = [message]
+        while todo:
+            message = todo.pop()
+            if self._show(message):
+                shown.append(message)
+            todo += reversed(self._held.pop(message.number, {}).values())
+        return shown
+
+    def _show(self, message: Message) -> bool:
+        """Note that it is shown; False if it was before."""
+        known = self._known(message)
+        self._numbers.add(message.number)
+        self._ids.add(message.id)
+        return not known
+
+    def _follow_chain(self) -> list[Message]:
+        """Go on to where something is missing. All that was passed is there, so that nothing needs to wait for it."""
+        shown: list[Message] = []
+        if not self._chained and 0 in self._links:
+            self._tail = 0  # a server that counts from this connection's first
+        while (message := self._links.pop(self._tail, None)) is not None:
+            self._chained = True
+            self._tail = message.number
+            self.seen = max(self.seen, message.number)
+            self._let_go(message)
+            shown += self._release(message)
+        return shown
+
+    def _let_go(self, message: Message) -> None:
+        held = self._held.get(message.sender_after)
+        if held is not None:
+            held.pop(message.number, message)
+            if not held:
+                del self._held[message.sender_after]
+
+    def _give_up_waiting(self) -> list[Message]:
+        waiting = self._all_held()
+        self._held.clear()
+        self._links.clear()
+        return [message for message in waiting if self._show(message)]
+
+    def _all_held(self) -> list[Message]:
+        held = [message for each in self._held.values() for message in each.values()]
+        return sorted(held, key=lambda message: message.number)

@@ -1,0 +1,152 @@
+"""`join`: from the options of the command line to the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import queue
+import signal
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from chat import problems
+from chat.address import format_address
+from chat.client.events import Ended, Event, State, StateChanged
+from chat.client.json_lines import JsonFace
+from chat.client.keeper import NotConfirmed, NoWelcome
+from chat.client.lines import read_lines
+from chat.client.plain import PlainFace
+from chat.client.session import Session
+from chat.client.wire import Connect, QuicDial, QuicWire
+from chat.exchange import chat_config
+from chat.message import ALPN_PROTOCOLS
+from chat.problems import Problem
+from chat.recording import recording
+from quicmini import ConnectionClosed, connect
+from quicmini.config import Capture
+
+__all__ = ["join"]
+
+logger = logging.getLogger("chat")
+
+KEEP_ALIVE = 5.0  # seconds of silence before a sign of life: a server that was restarted answers that it knows nothing
+MAX_EVENTS = 1000  # that wait to be shown; then nothing more is received
+PIPE_PATIENCE = 30.0  # seconds for which a program's connection is tried to be made again; a person decides themselves
+
+
+class Face(Protocol):
+    """How a session is shown. not_sent: how much of what was typed has been refused."""
+
+    not_sent: int
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+
+
+def join(options: argparse.Namespace) -> int:
+    """Take part in a chat until the end of stdin.
+
+    Raises Problem, KeyboardInterrupt (after SIGTERM too) and, when nobody reads stdout any more, BrokenPipeError.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if options.insecure:
+        logger.warning("--insecure: whoever answers is trusted")
+    with recording(options.pcapng) as capture:
+        return _join(options, capture)
+
+
+def _join(options: argparse.Namespace, capture: Capture | None) -> int:
+    events: queue.Queue[Event] = queue.Queue(MAX_EVENTS)
+    on_terminal = sys.stdin is not None and sys.stdin.isatty()
+    session = Session(
+        QuicDial(_connect(options, capture)),
+        options.nick,
+        events.put,
+        room=options.room,
+        patience=(None if on_terminal else PIPE_PATIENCE) if options.patience is None else options.patience,
+    )
+    conversing = on_terminal or options.plain
+    face: Face = JsonFace() if options.json else PlainFace(session, conversing=conversing)
+    session.start()
+    try:
+        _show(session, events, face, format_address(options.server), commands=conversing or options.json)
+    except (BrokenPipeError, KeyboardInterrupt):
+        session.leave()
+        raise
+    finally:
+        if options.stats and isinstance(session.wire, QuicWire):
+            _write_stats(session.wire, options.stats)
+    return 1 if face.not_sent else 0
+
+
+def _connect(options: argparse.Namespace, capture: Capture | None) -> Connect:
+    """`quicmini.connect`, as the options want it."""
+    return partial(
+        connect,
+        options.server,
+        alpn_protocols=ALPN_PROTOCOLS,
+        cafile=options.ca,
+        verify=not options.insecure,
+        close_timeout=None,  # the idle timeout decides when a server that acknowledges nothing is gone
+        config=chat_config(capture=capture, keep_alive_interval=KEEP_ALIVE),
+    )
+
+
+def _show(session: Session, events: queue.Queue[Event], face: Face, server: str, *, commands: bool) -> None:
+    """Show what happens until the session is over. Raises Problem if it has not ended well."""
+    connected = False
+    while True:
+        event = events.get()
+        if isinstance(event, StateChanged) and event.state is State.CONNECTED and not connected and session.wire:
+            connected = True
+            logger.info("connected to %s as %s", format_address(session.wire.remote), session.nickname)
+            if sys.stdin and sys.stdin.isatty():
+                logger.info("each line that you type is a message, /help lists commands; Ctrl-D leaves")
+            threading.Thread(target=_type, args=(session, commands), name="chat typist", daemon=True).start()
+        face.show(event)
+        if isinstance(event, Ended):
+            if event.error is not None:
+                raise _problem(event.error, server, connected=connected) from event.error
+            return
+
+
+def _type(session: Session, commands: bool) -> None:
+    """The thread that reads stdin: each line is said, or is a command if there are any."""
+    take = session.command if commands else session.say
+    for line in read_lines(sys.stdin.fileno()) if sys.stdin else ():
+        take(line)
+        if session.over:
+            return
+    session.finish()
+
+
+def _problem(error: Exception, server: str, *, connected: bool) -> Problem:
+    """Why the session ended, for the person."""
+    match error:
+        case Problem():
+            return error
+        case NoWelcome():
+            return Problem(f"{server} does not let you in: {error}")
+        case NotConfirmed():
+            return Problem(str(error))
+        case ConnectionClosed() if connected:
+            return problems.of_talking(error, server)
+        case OSError() if connected:
+            return Problem(f"{server} cannot be reached any more: {problems.reason(error)}")
+        case OSError() | ValueError():
+            return problems.of_connecting(error, server)
+    raise error
+
+
+def _write_stats(wire: QuicWire, path: Path) -> None:
+    """The connection's counters as JSON; times in seconds."""
+    stats = {"cipher": wire.connection.cipher(), **dataclasses.asdict(wire.connection.stats())}
+    try:
+        path.write_text(json.dumps(stats, indent=1) + "\n")
+    except OSError as error:
+        raise Problem(f"cannot write {str(path)!r}: {error.strerror}") from error

@@ -1,0 +1,303 @@
+"""Keeps a conversation connected: makes connections, moves them to other addresses, and comes back when one was lost.
+
+`run` is a thread of its own; for each connection one more reads and one sends. All of them change the conversation
+under one lock, and tell the face what came of it in that order.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from time import monotonic
+
+from chat.client.backoff import BackOff
+from chat.client.conversation import Conversation
+from chat.client.events import Event, Moved, State, StateChanged, Welcomed
+from chat.client.network import Network
+from chat.client.wire import Dial, Wire
+from chat.exchange import ErrorCode
+from chat.message import Dialect, Message
+from chat.problems import reason
+from quicmini import ConnectionClosed, ConnectionClosedOK, HandshakeError, Session, VersionNegotiationError
+
+__all__ = ["Keeper", "NoWelcome", "NotConfirmed"]
+
+WELCOME_TIMEOUT = 10.0  # seconds for the answer to a greeting
+WATCH_INTERVAL = 1.0  # seconds between looks at the machine's address
+MOVE_INTERVAL = 5.0  # seconds before a move that failed is tried again
+STEADY = 10.0  # seconds that a connection must last for its loss to be met with the shortest delay
+
+INTERNAL_ERROR = 80  # the TLS alert (RFC 9846 §6.2): not what a server says of this client
+
+# Application errors after which the same would only happen again.
+_FINAL_CODES = (ErrorCode.NO_MESSAGE,)
+
+
+class NoWelcome(Exception):
+    """The server has refused the greeting; the text says why."""
+
+
+class NotConfirmed(Exception):
+    """The session ended before everything said was confirmed; the text says how much was not."""
+
+
+class Keeper:
+    """The life of one conversation, shared with the `Session` that owns it.
+
+    changed: guards the conversation and what is here, and is notified of every change. tell: hands an event to the
+    face. patience: seconds for which it tries to come back; None: for ever.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        changed: threading.Condition,
+        tell: Callable[[Event], None],
+        *,
+        dial: Dial,
+        network: Network,
+        backoff: BackOff,
+        patience: float | None,
+    ) -> None:
+        self.state = State.CONNECTING
+        self.wire: Wire | None = None
+        self.finishing = False  # all has been said: whoever leaves first, it is no failure
+        self._conversation = conversation
+        self._changed = changed
+        self._tell = tell
+        self._dial = dial
+        self._network = network
+        self._backoff = backoff
+        self._patience = patience
+        self._leaving = False
+        self._ticket: Session | None = None
+        self._ended: Exception | None = None  # why the present connection is over
+        self._next_move = 0.0
+        self._order = threading.RLock()  # of events; taken before `changed`
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will be sent."""
+        return self._leaving or self.state is State.ENDED
+
+    def run(self) -> Exception | None:
+        """Stay connected until this side leaves, or it is no use any more; returns why, None: it has left."""
+        try:
+            error = self._talk()
+        except Exception as unexpected:
+            error = unexpected
+        missing = self._conversation.unconfirmed
+        if error is None and missing:
+            error = NotConfirmed(f"left before the server had confirmed {missing} message{'s' if missing > 1 else ''}")
+        self._change_state(StateChanged(State.ENDED, reason(error) if error else ""))
+        return error
+
+    def leave(self) -> None:
+        """Go; blocks until the server has acknowledged what was sent, or is gone."""
+        with self._changed:
+            self._leaving = True
+            wire = self.wire
+            self._changed.notify_all()
+        if wire is not None:
+            wire.close()
+
+    def emit(self, change: Callable[[], list[Event]]) -> None:
+        """Make a change of the conversation, and tell of it before anybody tells of the next."""
+        with self._order:
+            with self._changed:
+                events = change()
+                self._changed.notify_all()
+            for event in events:
+                self._tell(event)
+
+    def _change_state(self, event: StateChanged) -> None:
+        def change() -> list[Event]:
+            self.state = event.state
+            return [event]
+
+        self.emit(change)
+
+    # From connection to connection
+
+    def _talk(self) -> Exception | None:
+        wire: Wire | None = self._dial(None, False)
+        while wire is not None:
+            began = monotonic()
+            end = self._converse(wire)
+            if self._leaving or self._is_done(end):
+                return None
+            if self._is_final(end):
+                return end
+            if monotonic() - began > STEADY:
+                self._backoff.attempts = 0
+            self._change_state(StateChanged(State.LOST, reason(end)))
+            wire = self._come_back(end)
+        return None if self._leaving else self._ended
+
+    def _is_done(self, end: Exception) -> bool:
+        """A server that has sent everything back may be the first to leave."""
+        done = self.finishing and not self._conversation.unconfirmed and not self._conversation.unheard
+        return done and isinstance(end, ConnectionClosedOK)
+
+    def _is_final(self, end: Exception) -> bool:
+        """Whether it is no use to come back."""
+        if self.state is State.CONNECTING or self._conversation.dialect is Dialect.SIMPLE:
+            return True  # `simpleproto` cannot tell what was missed, nor what has arrived
+        match end:
+            case HandshakeError():
+                return end.alert != INTERNAL_ERROR
+            case VersionNegotiationError() | NoWelcome():
+                return True
+            case ConnectionClosed():
+                return end.remote and end.error_code in _FINAL_CODES
+        return not isinstance(end, OSError)
+
+    def _come_back(self, end: Exception) -> Wire | None:
+        """A new connection, as soon as there can be one; None: this side leaves, or its patience has ended."""
+        lost = monotonic()
+        while True:
+            delay = self._backoff.next()
+            if self._patience is not None and monotonic() + delay > lost + self._patience:
+                self._ended = end
+                return None
+            self._wait_before_attempt(delay)
+            if self._leaving:
+                return None
+            try:
+                return self._dial(self._ticket, not self._conversation.secretive)
+            except (ConnectionClosed, OSError) as error:
+                if self._is_final(error):
+                    self._ended = error
+                    return None
+                self._change_state(StateChanged(State.LOST, reason(error), self._backoff.attempts))
+
+    def _wait_before_attempt(self, delay: float) -> None:
+        """Wait so many seconds, less if the machine gets another address in the meantime, or the person leaves."""
+        until = monotonic() + delay
+        before = self._local_host()
+        with self._changed:
+            while not self._leaving and (left := until - monotonic()) > 0:
+                self._changed.wait(min(left, WATCH_INTERVAL))
+                if self._local_host() != before:
+                    return
+
+    # One connection
+
+    def _converse(self, wire: Wire) -> Exception:
+        """Greet, and let the two threads work until the connection is over; returns why it is."""
+        with self._changed:
+            self.wire, self._ended = wire, None
+            self._conversation.begin()
+            if self._leaving:
+                wire.close(abandon=True)
+        try:
+            if wire.early:
+                wire.send(self._conversation.hello())
+            wire.establish()
+            if wire.dialect is Dialect.SIMPLE:
+                self.emit(self._conversation.simple)
+            elif not wire.early:
+                wire.send(self._conversation.hello())
+        except (ConnectionClosed, OSError) as error:
+            wire.close(abandon=True)
+            return error
+        self._start(self._read, wire, "chat receiver")
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._greeted(), WELCOME_TIMEOUT)
+            greeted = self._conversation.welcomed
+        if not greeted:
+            return self._not_greeted(wire)
+        self._change_state(StateChanged(State.CONNECTED))
+        self._start(self._send, wire, "chat sender")
+        return self._watch(wire)
+
+    def _greeted(self) -> bool:
+        return self._conversation.welcomed or self._conversation.refused is not None
+
+    def _not_greeted(self, wire: Wire) -> Exception:
+        refused = self._conversation.refused
+        end = NoWelcome(refused.text) if refused else self._ended
+        wire.close(abandon=True)
+        return end or TimeoutError("the server does not answer the greeting")
+
+    def _start(self, work: Callable[[Wire], None], wire: Wire, name: str) -> None:
+        threading.Thread(target=work, args=(wire,), name=name, daemon=True).start()
+
+    def _read(self, wire: Wire) -> None:
+        """The thread that reads: until the connection's end."""
+        try:
+            for message in wire:
+                self.emit(partial(self._received, wire, message))
+        except Exception as error:
+            self._end(wire, error)
+
+    def _end(self, wire: Wire, error: Exception) -> None:
+        """Note why the connection is over: the first to know is right."""
+        with self._changed:
+            if self.wire is wire and self._ended is None:
+                self._ended = error
+                self._changed.notify_all()
+
+    def _received(self, wire: Wire, message: Message) -> list[Event]:
+        if self.wire is not wire or self._ended:
+            return []
+        events = self._conversation.received(message)
+        return [self._with_facts(event, wire) if isinstance(event, Welcomed) else event for event in events]
+
+    def _with_facts(self, welcomed: Welcomed, wire: Wire) -> Welcomed:
+        return welcomed._replace(returned=self.state is State.LOST, resumed=wire.resumed, early=wire.early)
+
+    def _send(self, wire: Wire) -> None:
+        """The thread that sends: until the connection's end, or this side leaves."""
+        while (message := self._next(wire)) is not None:
+            try:
+                wire.send(message)
+            except ConnectionClosed:
+                return  # the reader learns of it, too
+
+    def _next(self, wire: Wire) -> Message | None:
+        with self._changed:
+            while not self._leaving and self.wire is wire and not self._ended:
+                if message := self._conversation.next_message():
+                    self._changed.notify_all()
+                    return message
+                self._changed.wait()
+        return None
+
+    # Where this machine is
+
+    def _watch(self, wire: Wire) -> Exception:
+        """Wait for the connection's end, and take it along when the machine's address changes."""
+        while True:
+            with self._changed:
+                if self._changed.wait_for(lambda: self._ended, WATCH_INTERVAL):
+                    break
+            try:
+                self._follow(wire)
+            except ConnectionClosed as error:
+                self._end(wire, error)
+        assert self._ended
+        self._ticket = wire.ticket or self._ticket
+        return self._ended
+
+    def _local_host(self) -> str | None:
+        return self._network.local_host(self.wire.remote) if self.wire else None
+
+    def _follow(self, wire: Wire) -> None:
+        """Move to the address from which the system would send to the server now, if it is another one."""
+        host, now = self._local_host(), monotonic()
+        if host is None or host == wire.local_host or now < self._next_move:
+            return
+        self._next_move = now + MOVE_INTERVAL
+        try:
+            wire.migrate(host)
+        except ConnectionClosed:
+            raise
+        except OSError:
+            if not self._network.has(wire.local_host):
+                self._end(wire, OSError("this machine has left the network"))
+                wire.close(abandon=True)
+            return
+        self._next_move = 0.0
+        self.emit(lambda: [Moved(host)])

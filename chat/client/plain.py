@@ -1,0 +1,103 @@
+"""A session as lines: for pipes, and for terminals without more."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import sys
+from typing import TextIO
+
+from chat.client.events import (
+    CaughtUp,
+    Event,
+    Names,
+    Notice,
+    Refused,
+    Rooms,
+    Said,
+    State,
+    StateChanged,
+)
+from chat.client.session import Session
+from chat.client.style import BELL, colours_wanted, painted
+from chat.message import Kind
+from chat.text import printable
+
+__all__ = ["PlainFace", "said_line"]
+
+logger = logging.getLogger("chat")
+
+
+class PlainFace:
+    """Shows a session's events on `out`: what is said, as '[nick]: text'.
+
+    conversing: a person sits there, and sees who comes and goes, what was said before, and the answers to commands, all
+    of which would be in the way of a program; what happens to the connection is logged for both.
+    """
+
+    def __init__(self, session: Session, *, conversing: bool, out: TextIO = sys.stdout) -> None:
+        self.not_sent = 0
+        self._session = session
+        self._conversing = conversing
+        self._out = out
+        self._terminal = out.isatty()
+        self._colours = colours_wanted(out)
+
+    def show(self, event: Event) -> None:
+        """Raises BrokenPipeError when nobody reads any more."""
+        match event:
+            case Said():
+                self._said(event)
+            case Notice():
+                self._notice(event)
+            case Names():
+                self._tell(f"in {event.room}: {', '.join(event.names)}")
+            case Rooms():
+                self._tell(f"rooms: {', '.join(event.rooms)}")
+            case Refused():
+                self._refused(event)
+            case StateChanged(State.LOST, reason, 0):
+                logger.warning("connection lost: %s; coming back", printable(reason))
+            case CaughtUp(count):
+                logger.info("back again, %d message%s caught up", count, "" if count == 1 else "s")
+
+    def _said(self, said: Said) -> None:
+        if said.old and not self._conversing:
+            return
+        time = ""
+        if self._terminal and said.time:
+            time = datetime.datetime.fromtimestamp(said.time / 1000).strftime("%H:%M ")
+        bell = BELL if said.mention and self._terminal and not (said.old or self._session.quiet) else ""
+        self._print(f"{bell}{time}{said_line(said, colours=self._colours)}")
+
+    def _notice(self, notice: Notice) -> None:
+        if not (self._session.quiet and notice.room):
+            self._tell(notice.text)
+
+    def _refused(self, refused: Refused) -> None:
+        if refused.kind in (Kind.SAY, Kind.ME, Kind.MSG) and refused.said:
+            self.not_sent += 1
+            logger.error("not sent: %s", printable(refused.text))
+        else:
+            logger.error("%s", printable(refused.text))
+
+    def _tell(self, text: str) -> None:
+        """Words of the server: for the person, or for the log of a program."""
+        if self._conversing:
+            self._print("\n".join(f"* {printable(line)}" for line in text.split("\n")))
+        else:
+            logger.info("%s", printable(text))
+
+    def _print(self, line: str) -> None:
+        print(line, file=self._out, flush=True)
+
+
+def said_line(said: Said, *, colours: bool = False) -> str:
+    """What was said as one line for a terminal, which it cannot harm."""
+    nickname, text = printable(said.nickname), printable(said.text)
+    if colours:
+        nickname = painted(nickname, said.nickname)
+    if said.kind == Kind.ME:
+        return f"* {nickname} {text}"
+    to = f" → {printable(said.recipient)}" if said.kind == Kind.MSG else ""
+    return f"[{nickname}{to}]: {text}"
