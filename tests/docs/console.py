@@ -30,6 +30,8 @@ __all__ = ["Command", "commands", "differences", "execute", "furnish"]
 TIMEOUT = 120  # seconds
 ANYTHING = "…"
 
+# Not in `RFC 9000 §8.2`, `TLS 1.3`, `127.0.0.1`.
+_FLEXIBLE = re.compile(r"( {2,}|─{2,}|(?<![\w.,§])(?<!TLS )\d[\d,]*\.\d(?![\w.]))")
 _BLOCK = re.compile(r"^```console(?: exits (\d+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -111,4 +113,12 @@ def _pattern(shown: list[str]) -> re.Pattern[str]:
 
 
 def _literal(part: str) -> str:
-    return " {2,}".join(map(re.escape, re.split(" {2,}", part)))
+    pieces = _FLEXIBLE.split(part)
+    # Every other piece is a run or a time.
+    return "".join(re.escape(piece) if index % 2 == 0 else _any_like(piece) for index, piece in enumerate(pieces))
+
+
+def _any_like(piece: str) -> str:
+    if piece[0] in " ─":
+        return f"{piece[0]}{{2,}}"
+    return r"[\d,]+\.\d"

@@ -60,7 +60,8 @@ def test_commands_run_as_in_a_clone_of_the_project(tmp_path: Path) -> None:
         (["a", "…", "z"], ["a", "z"]),
         (["…"], []),
         (["…x", "(*)"], ["  x", "(*)"]),
-        (["a    b"], ["a  b"]),
+        (["a    b ──▶"], ["a  b ────▶"]),
+        (["in 1.5 ms, +17.7"], ["in 1,201.0 ms, +0.1"]),
     ],
 )
 def test_output_that_is_as_shown(shown: list[str], printed: list[str]) -> None:
@@ -77,6 +78,11 @@ def test_output_that_is_as_shown(shown: list[str], printed: list[str]) -> None:
         (["a", "…", "z"], ["a", "b"], "'z'"),
         (["a.c"], ["abc"], "'a.c'"),
         (["a  b"], ["a b"], "'a  b'"),
+        (["1.5 ms"], ["15 ms"], "'1.5 ms'"),
+        (["§8.2"], ["§8.3"], "'§8.2'"),
+        (["TLS 1.3"], ["TLS 1.2"], "'TLS 1.3'"),
+        (["127.0.0.1"], ["127.0.0.2"], "'127.0.0.1'"),
+        (["12 bytes"], ["13 bytes"], "'12 bytes'"),
     ],
 )
 def test_output_that_is_not(shown: list[str], printed: list[str], where: str) -> None:
