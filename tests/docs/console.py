@@ -30,9 +30,21 @@ __all__ = ["Command", "commands", "differences", "execute", "furnish"]
 TIMEOUT = 120  # seconds
 ANYTHING = "…"
 
-# Not in `RFC 9000 §8.2`, `TLS 1.3`, `127.0.0.1`.
-_FLEXIBLE = re.compile(r"( {2,}|─{2,}|(?<![\w.,§])(?<!TLS )\d[\d,]*\.\d(?![\w.]))")
-_BLOCK = re.compile(r"^```console(?: exits (\d+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+Kinds = dict[str, str]  # by what something looks like: what would do as well
+
+# Times are not in `RFC 9000 §8.2`, `TLS 1.3`, `127.0.0.1`.
+_ALIKE: Kinds = {
+    r" {2,}": r" {2,}",
+    r"─{2,}": r"─{2,}",
+    r"░+": r"░+",
+    r"█+": r"█+",
+    r"(?<![\w.,§])(?<!TLS )\d[\d,]*\.\d(?![\w.])": r"[\d,]+\.\d",
+    r"(?<=\d:)\d{5}\b": r"\d{4,5}",
+    r"(?<![^\W_])[0-9a-f]{16}(?![^\W_])": r"[0-9a-f]{16}",
+}
+_ROUGHLY: Kinds = {r"(?<=│)[^│\n]*$": r"[^│\n]*", **_ALIKE, r"\b\d[\d,]*\b": r"\d[\d,]*"}
+
+_BLOCK = re.compile(r"^```console( roughly)?(?: exits (\d+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 class Command(NamedTuple):
@@ -41,7 +53,8 @@ class Command(NamedTuple):
     line: int
     text: str
     output: list[str]
-    status: int
+    status: int = 0
+    roughly: bool = False
 
 
 def commands(page: str) -> Iterator[Command]:
@@ -49,16 +62,17 @@ def commands(page: str) -> Iterator[Command]:
     for block in _BLOCK.finditer(page):
         line = page.count("\n", 0, block.start()) + 1
         texts: list[tuple[str, list[str]]] = []
-        for shown in block[2].splitlines():
+        for shown in block[3].splitlines():
             if shown.startswith("$ "):
                 texts.append((shown[2:], []))
             elif not texts:
                 raise ValueError(f"line {line}: output of no command: {shown!r}")
-            elif shown.startswith("> ") and not texts[-1][1]:
+            elif (shown == ">" or shown.startswith("> ")) and not texts[-1][1]:
                 texts[-1] = (f"{texts[-1][0]}\n{shown[2:]}", [])
             else:
                 texts[-1][1].append(shown)
-        yield from (Command(line, text, output, int(block[1] or 0)) for text, output in texts)
+        status, roughly = int(block[2] or 0), block[1] is not None
+        yield from (Command(line, text, output, status, roughly) for text, output in texts)
 
 
 def furnish(directory: Path) -> None:
@@ -85,40 +99,31 @@ def execute(command: Command, directory: Path) -> tuple[int, list[str]]:
     return done.returncode, [line.rstrip() for line in done.stdout.decode("utf-8").splitlines()]
 
 
-def differences(shown: list[str], printed: list[str]) -> list[str]:
+def differences(command: Command, printed: list[str]) -> list[str]:
     """What a reader would find that is not as it was shown; nothing if it is."""
-    if _pattern(shown).fullmatch(_text(printed)):
+    shown, kinds = command.output, _ROUGHLY if command.roughly else _ALIKE
+    if _fits(shown, printed, kinds):
         return []
     # The longest beginning that is right, to say where it goes wrong.
-    right = max(
-        (count for count in range(len(shown) + 1) if _pattern([*shown[:count], ANYTHING]).fullmatch(_text(printed))),
-        default=0,
-    )
+    right = max(count for count in range(len(shown) + 1) if _fits([*shown[:count], ANYTHING], printed, kinds))
     expected = shown[right] if right < len(shown) else "(nothing more)"
     return [f"not printed as shown from here: {expected!r}", "printed was:", *printed]
 
 
-def _text(lines: list[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _pattern(shown: list[str]) -> re.Pattern[str]:
+def _fits(shown: list[str], printed: list[str], kinds: Kinds) -> bool:
     parts = []
     for line in shown:
         if line.strip() == ANYTHING:
             parts.append(r"(?:[^\n]*\n)*?")
         else:
-            parts.append(r"[^\n]*?".join(map(_literal, line.rstrip().split(ANYTHING))) + r"\n")
-    return re.compile("".join(parts))
+            parts.append(r"[^\n]*?".join(_pattern(part, kinds) for part in line.rstrip().split(ANYTHING)) + r"\n")
+    return re.fullmatch("".join(parts), "".join(f"{line}\n" for line in printed)) is not None
 
 
-def _literal(part: str) -> str:
-    pieces = _FLEXIBLE.split(part)
-    # Every other piece is a run or a time.
-    return "".join(re.escape(piece) if index % 2 == 0 else _any_like(piece) for index, piece in enumerate(pieces))
-
-
-def _any_like(piece: str) -> str:
-    if piece[0] in " ─":
-        return f"{piece[0]}{{2,}}"
-    return r"[\d,]+\.\d"
+def _pattern(part: str, kinds: Kinds) -> str:
+    """What a part of a line may be."""
+    patterns, end = [], 0
+    for found in re.finditer("|".join(f"({kind})" for kind in kinds), part):
+        patterns += [re.escape(part[end : found.start()]), list(kinds.values())[(found.lastindex or 0) - 1]]
+        end = found.end()
+    return "".join([*patterns, re.escape(part[end:])])

@@ -24,6 +24,11 @@ two three
 $ exit 3
 ```
 
+```console roughly
+$ date
+Sunday
+```
+
 ```python
 $ no command
 ```
@@ -32,9 +37,10 @@ $ no command
 
 def test_commands_are_found() -> None:
     assert list(commands(PAGE)) == [
-        Command(4, "echo one", ["one"], 0),
-        Command(4, "echo two \\\nthree", ["two three", ""], 0),
-        Command(13, "exit 3", [], 3),
+        Command(4, "echo one", ["one"]),
+        Command(4, "echo two \\\nthree", ["two three", ""]),
+        Command(13, "exit 3", [], status=3),
+        Command(17, "date", ["Sunday"], roughly=True),
     ]
 
 
@@ -62,10 +68,12 @@ def test_commands_run_as_in_a_clone_of_the_project(tmp_path: Path) -> None:
         (["…x", "(*)"], ["  x", "(*)"]),
         (["a    b ──▶"], ["a  b ────▶"]),
         (["in 1.5 ms, +17.7"], ["in 1,201.0 ms, +0.1"]),
+        (["0011223344556677_client.sqlog"], ["ffeeddccbbaa9988_client.sqlog"]),
+        (["to 127.0.0.1:54321, 0011223344556677"], ["to 127.0.0.1:4242, 8899aabbccddeeff"]),
     ],
 )
 def test_output_that_is_as_shown(shown: list[str], printed: list[str]) -> None:
-    assert differences(shown, printed) == []
+    assert differences(Command(1, "", shown), printed) == []
 
 
 @pytest.mark.parametrize(
@@ -86,6 +94,23 @@ def test_output_that_is_as_shown(shown: list[str], printed: list[str]) -> None:
     ],
 )
 def test_output_that_is_not(shown: list[str], printed: list[str], where: str) -> None:
-    first, *rest = differences(shown, printed)
+    first, *rest = differences(Command(1, "", shown), printed)
     assert first == f"not printed as shown from here: {where}"
     assert rest == ["printed was:", *printed]
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed"),
+    [
+        (["12 bytes, ACK 0–1, 3–5"], ["1,300 bytes, ACK 0–7, 9–10"]),
+        (["  1.5 │─ one ──▶│   12,000"], ["  2.5 │─ one ─────▶│"]),
+    ],
+)
+def test_output_that_is_roughly_as_shown(shown: list[str], printed: list[str]) -> None:
+    assert differences(Command(1, "", shown, roughly=True), printed) == []
+    assert differences(Command(1, "", shown), printed) != []
+
+
+def test_words_matter_roughly_as_well() -> None:
+    assert differences(Command(1, "", ["│ one │ 1"], roughly=True), ["│ two │ 1"]) != []
+    assert differences(Command(1, "", ["1 packet"], roughly=True), ["no packet"]) != []
