@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
-from quicmini.study.terminal import WIDTH, Ink
+from quicmini.study.terminal import WIDTH, Ink, printable
 
 __all__ = ["LINE", "LONGEST", "ROOM", "Value", "in_columns", "show_value"]
 
@@ -19,7 +19,7 @@ LINE = 32  # bytes that are shown on one line
 def show_value(value: Value, width: int = 2 * LINE) -> list[str]:
     """The lines of a value: bytes in hexadecimal, the middle left out where they are many; text up to `width`."""
     if not isinstance(value, bytes):
-        return wrap(str(value), width) or ["(empty)"]
+        return wrap(printable(str(value)), width) or ["(empty)"]
     if len(value) > LONGEST:
         return [value[:LINE].hex(), f"… {len(value) - LINE - 4} bytes … {value[-4:].hex()}"]
     return [value[at : at + LINE].hex() for at in range(0, len(value), LINE)] or ["(empty)"]
@@ -34,6 +34,7 @@ def in_columns(
     meaning: of the value, for `Ink`; empty: nothing is coloured but the note. What is shown leaves 5 columns of the
     width for an indentation.
     """
+    note = printable(note)
     first, *others = show_value(value, ROOM - column)
     indent = " " * column
     visible = len(left) + len(name)

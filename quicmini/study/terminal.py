@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
-__all__ = ["WIDTH", "Ink"]
+__all__ = ["WIDTH", "Ink", "printable"]
 
 WIDTH = 100  # columns that output is made for
 
@@ -23,6 +23,11 @@ _SGR = {
     "client": "34",
     "server": "35",
 }
+
+
+def printable(text: str) -> str:
+    """What a peer has written, for a terminal: escape sequences and other controls are shown, and have no effect."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 class Ink:

@@ -39,6 +39,10 @@ def test_columns(name: str, value: Value, note: str, lines: list[str]) -> None:
     assert list(in_columns(name, value, note, PLAIN, column=10, left="- ")) == lines
 
 
+def test_what_a_peer_writes_has_no_effect() -> None:
+    assert list(in_columns("name", "\x1b[2J", "\x07", PLAIN, column=6)) == ["name  \\x1b[2J  \\x07"]
+
+
 def test_values_that_mean_something_are_coloured() -> None:
     (line,) = in_columns("name", 7, "note", Ink(coloured=True), column=6, meaning="value")
     assert line == "\x1b[36mname\x1b[0m  \x1b[33m7\x1b[0m  \x1b[2mnote\x1b[0m"

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from quicmini.study.terminal import Ink
+from quicmini.study.terminal import Ink, printable
 
 
 class Terminal(io.StringIO):
@@ -41,3 +41,10 @@ def test_an_empty_no_color_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_meaning_that_is_not_known_is_a_mistake() -> None:
     with pytest.raises(KeyError):
         Ink(True)("fancy", "text")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("Ä b\\", "Ä b\\"), ("\x1b[1m\r\n", "\\x1b[1m\\r\\n"), ("\u202e", "\\u202e")]
+)
+def test_printable(text: str, shown: str) -> None:
+    assert printable(text) == shown

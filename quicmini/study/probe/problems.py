@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quicmini.errors import ConnectionClosed, HandshakeError, IdleTimeoutError, VersionNegotiationError
+from quicmini.study.terminal import printable
 from quicmini.sync.inquiry import Answer
 
 __all__ = ["explain"]
@@ -11,7 +12,11 @@ NO_APPLICATION_PROTOCOL = 120  # the TLS alert (RFC 7301 §3.2)
 
 
 def explain(error: Exception, server: str, protocols: tuple[str, ...], answer: Answer | None) -> str:
-    """The sentence for whatever `ask_versions` or `connect` has raised."""
+    """The sentence for whatever `ask_versions` or `connect` has raised; what the server says in it is harmless."""
+    return printable(_sentence(error, server, protocols, answer))
+
+
+def _sentence(error: Exception, server: str, protocols: tuple[str, ...], answer: Answer | None) -> str:
     match error:
         case ConnectionRefusedError() if not isinstance(error, ConnectionClosed):
             return f"nobody listens on UDP {server} (ICMP: port unreachable): is it the right port?"

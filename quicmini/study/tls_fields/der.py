@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from quicmini.study.terminal import printable
+
 __all__ = [
     "HEADER_SIZE",
     "OIDS",
@@ -152,8 +154,7 @@ def distinguished_name(data: bytes) -> str:
 
 def text(content: bytes) -> str:
     """A string of whatever kind; what cannot be shown is escaped."""
-    shown = content.decode("utf-8", "backslashreplace")
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in shown)
+    return printable(content.decode("utf-8", "backslashreplace"))
 
 
 def time(data: bytes) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from quicmini.study.tls_fields.der import distinguished_name, object_identifier
 from quicmini.study.tls_fields.names import group, is_grease, name_in, signature_scheme, tls_version
 from quicmini.study.tls_fields.parameters import parameters
-from quicmini.study.tls_fields.reader import FieldReader, Parse
+from quicmini.study.tls_fields.reader import FieldReader, Parse, shown_text
 from quicmini.study.tls_fields.shapes import counted, empty, number, numbers, opaque, opaques, raw
 from quicmini.tls.extensions import Place
 
@@ -60,7 +60,7 @@ def _server_names(reader: FieldReader) -> str:
     def names(reader: FieldReader) -> str:
         while reader.left:
             reader.number("name_type", 1, show=name_in({0: "host_name"}, 2))
-            reader.opaque("HostName", 2, show=lambda name: name.decode("ascii", "backslashreplace"))
+            reader.opaque("HostName", 2, show=shown_text)
         return ", ".join(field.value for field in reader.fields if field.name == "HostName")
 
     reader.vector("server_name_list", 2, names)

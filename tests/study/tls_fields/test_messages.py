@@ -163,6 +163,17 @@ def test_what_cannot_be_read_says_why_and_where(message: bytes, why: str) -> Non
     assert why in problems(field)
 
 
+def test_a_name_cannot_move_the_cursor() -> None:
+    name = b"\x1b[2Jexample\xff\n"
+    entry = b"\0" + encode_vector(2, name)
+    hello = ClientHello(
+        bytes(32), (0x1301,), {0: encode_vector(2, entry), 16: encode_vector(2, encode_vector(1, name))}
+    )
+    field = dissect_message(hello.encode(), 0)
+    check_tree(field, hello.encode(), 0)
+    assert only(field, "server_name").value == "\\x1b[2Jexample\\xff\\x0a"
+
+
 def test_one_unreadable_extension_leaves_the_others_readable() -> None:
     hello = ClientHello(bytes(32), (0x1301,), {10: b"\x00", 43: encode_u16_list(1, (0x0304,))}).encode()
     field = dissect_message(hello, 0)
