@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from quicmini.study.dissection.frame_fields import PACKET_NAMES
@@ -94,6 +95,7 @@ def _first_byte_bits(packet_type: PacketType | None, version: int) -> tuple[_Bit
     return _FORM, _FIXED, kind, _RESERVED_LONG, _PN_LENGTH
 
 
+@lru_cache(maxsize=1024)  # much the same for all packets of a connection, and six fields each time
 def first_byte_field(
     packet_type: PacketType | None, version: int, offset: int, on_wire: int, unmasked: int | None = None
 ) -> Field:

@@ -43,15 +43,15 @@ def _address(address: Address) -> str:
 
 def _packet_lines(packet: Packet, ink: Ink) -> Iterator[str]:
     yield from _packet_title(packet, ink)
-    for line in wrap(packet.remark, WIDTH - 4):
+    for line in _lines(packet.remark):
         yield f"    {line}"
     yield from _field_lines(packet.header, ink)
-    for line in wrap(f"not opened: {packet.problem}" if packet.problem else "", WIDTH - 4):
+    for line in _lines(f"not opened: {packet.problem}" if packet.problem else ""):
         yield f"    {ink('bad', line)}"
     payload = packet.payload
     if payload is None:
         return
-    for line in wrap(f"decrypted payload, {bytes_text(len(payload.data))} ({payload.keys})", WIDTH - 4):
+    for line in _lines(f"decrypted payload, {bytes_text(len(payload.data))} ({payload.keys})"):
         yield f"    {ink('title', line)}"
     yield from _field_lines(payload.frames, ink)
     if payload.waiting:
@@ -74,11 +74,11 @@ def _packet_title(packet: Packet, ink: Ink) -> Iterator[str]:
         parts.append(f"connection {packet.connection}")
     if packet.to_server is not None:
         parts.append("from the client" if packet.to_server else "from the server")
-    first, *more = wrap(", ".join([*parts, packet.section]), WIDTH - 2, subsequent_indent="  ")
+    first, *more = _lines(", ".join([*parts, packet.section]))
     side = "title" if packet.to_server is None else "client" if packet.to_server else "server"
     yield f"  {ink(side, first[: len(title)])}{first[len(title) :]}"
     for line in more:
-        yield f"  {line}"
+        yield f"    {line}"
 
 
 def _field_lines(fields: Iterable[Field], ink: Ink, depth: int = 0) -> Iterator[str]:
@@ -102,6 +102,11 @@ def _field(field: Field, ink: Ink, depth: int) -> Iterator[str]:
     yield f"{line} {ink('faint', field.section)}" if field.section else line.rstrip()
     for each in more:
         yield " " * _VALUE_AT + ink(what, each)
+
+
+def _lines(text: str) -> list[str]:
+    """None if there is no text. Most need no wrapping, which is slow."""
+    return [text] if 0 < len(text) <= WIDTH - 4 else wrap(text, WIDTH - 4)
 
 
 def _wrapped(value: str, room: int) -> list[str]:
