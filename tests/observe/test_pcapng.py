@@ -38,6 +38,12 @@ def tell(capture: PcapNg, *, is_client: bool = False) -> None:
     capture.keylog(is_client=is_client)("LABEL", b"random", b"secret")
 
 
+def written(path: Path) -> list[bytes]:
+    """The datagrams that are in the file by now."""
+    content = path.read_bytes()
+    return [each.payload for each in read_capture(content).datagrams] if content else []
+
+
 def block_types(path: Path) -> list[int]:
     return [kind for kind, _ in PcapngFile(path.read_bytes(), Remarks())._blocks()]
 
@@ -94,8 +100,7 @@ def test_what_has_waited_is_written_without_being_asked(tmp_path: Path, monkeypa
     path = tmp_path / "file"
     with PcapNg(path) as capture:
         add(capture, b"hello")
-        until(path.read_bytes)
-        assert [each.payload for each in read_capture(path.read_bytes()).datagrams] == [b"hello"]
+        until(lambda: written(path) == [b"hello"])
 
 
 def test_while_a_client_has_not_all_secrets_its_datagrams_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,12 +111,12 @@ def test_while_a_client_has_not_all_secrets_its_datagrams_wait(tmp_path: Path, m
         add(capture, b"before", time=stamp() - 1000)
         log = capture.keylog(is_client=True)
         add(capture, b"sealed")
-        until(path.read_bytes)
+        until(lambda: written(path))
         log("CLIENT_HANDSHAKE_TRAFFIC_SECRET", b"random", b"secret")
         until(lambda: 10 in block_types(path))
-        assert [each.payload for each in read_capture(path.read_bytes()).datagrams] == [b"before"]
+        assert written(path) == [b"before"]
         log("CLIENT_TRAFFIC_SECRET_0", b"random", b"secret")
-        until(lambda: len(read_capture(path.read_bytes()).datagrams) == 2)
+        until(lambda: written(path) == [b"before", b"sealed"])
     assert block_types(path) == [1, 6, 10, 10, 6]
 
 
@@ -125,8 +130,7 @@ def test_a_handshake_that_does_not_end_is_not_waited_for_for_ever(
     with PcapNg(path) as capture:
         capture.keylog(is_client=True)
         add(capture, b"sealed")
-        until(path.read_bytes)
-        assert len(read_capture(path.read_bytes()).datagrams) == 1
+        until(lambda: written(path) == [b"sealed"])
 
 
 def test_a_flood_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +141,7 @@ def test_a_flood_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with PcapNg(path) as capture:
         capture.keylog(is_client=True)
         add(capture, bytes(500), bytes(500))
-        until(path.read_bytes)
-        assert len(read_capture(path.read_bytes()).datagrams) == 2
+        until(lambda: written(path) == [bytes(500), bytes(500)])
 
 
 def test_a_capture_of_both_sides_opens_to_the_last_packet(talk: Talk, tmp_path: Path) -> None:
@@ -225,7 +228,7 @@ def test_a_disk_that_fills_up_leaves_a_file_that_can_be_read(
 
     with caplog.at_level(logging.WARNING), PcapNg(path) as capture:
         add(capture, b"first")
-        until(path.read_bytes)
+        until(lambda: written(path))
         monkeypatch.setattr(os, "write", half)
         add(capture, bytes(1000))
         until(lambda: caplog.messages)
