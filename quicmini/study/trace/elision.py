@@ -61,7 +61,7 @@ class Prologue:
         """One line."""
         packets = [row for row in self.rows if isinstance(row, Packet)]
         there = sum(packet.sender == CLIENT for packet in packets)
-        yield f"the handshake: {there} packets ─▶, {len(packets) - there} packets ◀─ (all of them: --all)"
+        yield f"the handshake: {there} packets ─▶, {len(packets) - there} packets ◀─ (in full: --all)"
 
 
 class Elider:
