@@ -29,6 +29,7 @@ Address = tuple[str, int]
 _BUFFER_SIZE = 4 * 1024 * 1024  # bytes: the link loses what it chooses to, not what the kernel drops
 _DATAGRAM = 65535
 _BURST = 64  # datagrams read from one socket before the next has its turn
+_END, _RESUME = b"x", b"r"  # what its thread is told
 _ECN = 0x03  # the bits of the IP header's traffic class (RFC 3168 §5)
 
 
@@ -101,6 +102,7 @@ class Link:
         self._began: float | None = None
         self._next_rebinding = scenario.first_rebinding
         self._wanted: list[_Loss] = []
+        self._paused = False
         self._selector = selectors.DefaultSelector()
         self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
@@ -113,7 +115,7 @@ class Link:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._wake.send(b"x")
+        self._wake.send(_END)
         self._thread.join()
         self._selector.close()
         for each in (*self._fronts, self._wake, self._woken, *self._backs):
@@ -122,6 +124,15 @@ class Link:
     def lose(self, *, to_server: bool, at_least: int = 0, after: int = 0) -> None:
         """Lose one of the datagrams that are yet to come: the first of `at_least` bytes, after so many that pass."""
         self._wanted.append(_Loss(to_server, at_least, after))
+
+    def pause(self) -> None:
+        """Deliver nothing until `resume`; what is sent waits."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Deliver what has waited."""
+        self._paused = False
+        self._wake.send(_RESUME)
 
     def _is_wanted(self, datagram: bytes, *, to_server: bool) -> bool:
         for loss in self._wanted:
@@ -152,14 +163,16 @@ class Link:
 
     def _run(self) -> None:
         while True:
-            timeout = max(0.0, self._under_way[0][0] - self._now()) if self._under_way else None
+            waits = self._paused or not self._under_way
+            timeout = None if waits else max(0.0, self._under_way[0][0] - self._now())
             ready = self._selector.select(timeout)
             self._rebind(self._now())  # first: a NAT forgets while nothing comes
             for key, _ in ready:
-                if key.fileobj is self._woken:
-                    return
                 assert isinstance(key.fileobj, socket.socket)
-                self._drain(key.fileobj, key.data)
+                if key.fileobj is not self._woken:
+                    self._drain(key.fileobj, key.data)
+                elif self._woken.recv(1) == _END:
+                    return
             self._deliver()
 
     def _drain(self, udp: socket.socket, flow: _Flow | None) -> None:
@@ -211,7 +224,7 @@ class Link:
     def _deliver(self) -> None:
         """Hand over what has travelled long enough."""
         now = self._now()
-        while self._under_way and self._under_way[0][0] <= now:
+        while self._under_way and self._under_way[0][0] <= now and not self._paused:
             _, _, datagram, ecn, out, to = heapq.heappop(self._under_way)
             try:
                 out.sendmsg([datagram], self._ecn_message(ecn), 0, to)

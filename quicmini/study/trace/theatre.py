@@ -13,8 +13,8 @@ from quicmini.study.trace.elision import Prologue
 from quicmini.study.trace.rows import CLIENT, Note, Row
 from quicmini.study.trace.scenes import SCENES, Scene, perform
 from quicmini.study.trace.summary import LEGEND, summary
-from quicmini.study.trace.takes import Take, takes
-from quicmini.study.trace.waiting import blocking, comparison, deliveries
+from quicmini.study.trace.takes import Take
+from quicmini.study.trace.waiting import comparison
 
 __all__ = ["play"]
 
@@ -25,37 +25,28 @@ def play(name: str, ink: Ink, *, everything: bool = False) -> int:
     for line in _introduction(scene, ink):
         print(line, flush=True)
     try:
-        stage = perform(scene)
+        found = perform(scene)
     except (QuicError, OSError) as error:
         print(f"The scene could not be played to its end: {error}.", file=sys.stderr)
         return 1
-    found = takes(stage.recorder.records)[-max(len(scene.messages), 1) :]
     names = [name for name, _ in scene.messages] or [""]
-    for take, name in zip(found, names, strict=True):
-        for line in _drawn(scene, take, name, ink, everything):
+    for take, title in zip(found, names, strict=True):
+        for line in _drawn(scene, take, title, ink, everything):
             print(line)
     for line in LEGEND:
         print(ink("faint", line))
     print()
-    seen = _compared(scene, found, ink) if scene.messages else scene.seen(found[0])
-    if seen is None:
+    proof = scene.proof(found)
+    if proof is None:
         print("It did not happen as it should have: see the diagram. Please try once more.", file=sys.stderr)
         return 1
-    for line in textwrap.wrap(f"Seen: {seen}", WIDTH):
+    if scene.messages:
+        for line in comparison(dict(zip(names, scene.deliveries(found), strict=True)), ink):
+            print(line)
+        print()
+    for line in textwrap.wrap(f"Seen: {proof}", WIDTH):
         print(ink("good", line))
     return 0
-
-
-def _compared(scene: Scene, found: list[Take], ink: Ink) -> str | None:
-    """Print how long the messages waited; where that shows what it should."""
-    pairs = zip(scene.messages, found, strict=True)
-    columns = {name: deliveries(take, messages) for (name, messages), take in pairs}
-    for line in comparison(columns, ink):
-        print(line)
-    print()
-    if not all(scene.seen(take) for take in found):
-        return None
-    return blocking(*columns.values())
 
 
 def _introduction(scene: Scene, ink: Ink) -> Iterator[str]:

@@ -106,6 +106,24 @@ def test_a_datagram_that_somebody_wants_to_be_lost(server: socket.socket, client
     assert [each.datagram for each in link.captured if each.arrival is None] == [b"ddd", b"g"]
 
 
+def test_a_pause(server: socket.socket, client: socket.socket) -> None:
+    with Link(name(server), FAST) as link:
+        client.sendto(b"before", link.address)
+        path = server.recvfrom(100)[1]
+        link.pause()
+        client.sendto(b"meanwhile", link.address)
+        server.sendto(b"back", path)
+        server.settimeout(0.05)
+        with pytest.raises(TimeoutError):
+            server.recv(100)
+        server.settimeout(TIMEOUT)
+        link.resume()
+        assert server.recv(100) == b"meanwhile"
+        assert client.recv(100) == b"back"
+    with Link(name(server), FAST) as link:
+        link.pause()  # which does not keep it from ending
+
+
 def test_corruption_is_captured_as_it_was_sent(server: socket.socket, client: socket.socket) -> None:
     with Link(name(server), Scenario(delay=0.0, to_server=Direction(corruption=1.0))) as link:
         client.sendto(b"whole", link.address)

@@ -11,16 +11,16 @@ from quicmini.study.terminal import WIDTH
 from quicmini.study.trace.frames import Span
 from quicmini.study.trace.rows import CLIENT, Fate
 from quicmini.study.trace.scenes import MESSAGE, MESSAGES, SCENES, perform
-from quicmini.study.trace.takes import Take, takes
-from quicmini.study.trace.waiting import Delivery, blocking, deliveries
+from quicmini.study.trace.takes import Take
+from quicmini.study.trace.waiting import Delivery, blocking
 from quicmini.wire.frames import Frame, PathChallenge, PathResponse, Stream, parse_frames
 from quicmini.wire.packet import VERSION_1, VERSION_2, PacketType
 
 
 def played(name: str) -> list[Take]:
-    """The takes of a scene, which is seen to show what it should."""
-    found = takes(perform(SCENES[name]).recorder.records)
-    assert SCENES[name].seen(found[-1])
+    """The takes of a scene, which are seen to show what they should."""
+    found = perform(SCENES[name])
+    assert SCENES[name].proof(found)
     return found
 
 
@@ -74,7 +74,7 @@ def initials(record: Record) -> int:
 
 def test_early_data() -> None:
     """Stream data left before anything had come, with a resumed session, and the server took it."""
-    _, take = played("0rtt")
+    (take,) = played("0rtt")
     kinds = [type(each) for _, each in take.client.occurrences]
     before = take.client.occurrences[: kinds.index(told.PacketReceived)]
     early = [
@@ -128,9 +128,7 @@ def test_version_negotiation() -> None:
 def test_head_of_line_blocking() -> None:
     """The same message is lost; those behind it wait on one stream, and on streams of their own they do not."""
     found = played("hol")
-    apart, together = (
-        deliveries(take, messages) for (_, messages), take in zip(SCENES["hol"].messages, found, strict=True)
-    )
+    apart, together = SCENES["hol"].deliveries(found)
     assert [each.lost for each in apart] == [each.lost for each in together]
     assert sum(each.lost for each in apart) == 1
     lost = [each.lost for each in apart].index(True)
@@ -167,7 +165,7 @@ def test_a_scene_that_does_not_show_it_is_no_success(
 @pytest.mark.parametrize("name", ["loss", "retry", "0rtt", "migration", "key-update", "vn"])
 def test_what_was_not_there_is_not_seen(name: str) -> None:
     other = "key-update" if name != "key-update" else "vn"
-    (take,) = takes(perform(SCENES[other]).recorder.records)
+    (take,) = perform(SCENES[other])
     assert SCENES[name].seen(take) is None
 
 
