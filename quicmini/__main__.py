@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -74,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     own, program = _split(list(sys.argv[1:] if argv is None else argv))
     arguments = parser.parse_args(own)
     arguments.program = program
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
     try:
         status = COMMANDS[arguments.command].run(arguments)
         sys.stdout.flush()

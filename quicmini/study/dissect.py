@@ -22,7 +22,9 @@ __all__ = ["EXAMPLE", "HELP", "add_arguments", "run"]
 
 HELP = "take datagrams apart: packets, frames, TLS messages, each field with its bytes and its RFC section"
 
-EXAMPLE = "python -m quicmini dissect 0x80000000000008f067a5502a4262b50000000100000002"
+EXAMPLE = """\
+python -m quicmini dissect 0x80000000000008f067a5502a4262b5000000016b3343cf
+python -m quicmini dissect tests/study/dissection/data/chat.pcapng"""
 
 _HOW_TO_LOG = (
     "To open the rest, record a key log while the connection runs (SSLKEYLOGFILE=keys.log in the environment of most "
@@ -71,6 +73,7 @@ def run(arguments: Namespace) -> int:
             source=each.source,
             destination=each.destination,
             remark=each.remark,
+            ecn=each.ecn,
         )
         for each in given.datagrams
     )
@@ -118,7 +121,9 @@ def _print(datagrams: Iterable[Datagram], first_time: float, *, any_keys: bool) 
             opened += packet.payload is not None
             closed += bool(packet.problem)
             needing_keys += packet.needs_keys
-    unopened = f", {closed} could not be" if closed else ""
-    print(f"{count} datagram{'' if count == 1 else 's'}; {opened} packet{'' if opened == 1 else 's'} opened{unopened}.")
+    outcome = f"{opened} packet{'' if opened == 1 else 's'} opened" + (f", {closed} could not be" if closed else "")
+    if not opened and not closed:
+        outcome = "nothing in it was encrypted"
+    print(f"{count} datagram{'' if count == 1 else 's'}; {outcome}.")
     if needing_keys and not any_keys:
         print(_HOW_TO_LOG)

@@ -12,6 +12,7 @@ import pytest
 
 import vectors
 from quicmini.__main__ import main
+from quicmini.study.captures import read_capture
 from quicmini.study.terminal import WIDTH
 
 CLIENT_INITIAL = vectors.load("rfc9001-a2-client-initial").values.text("packet")
@@ -62,6 +63,37 @@ def test_standard_input_in_hexadecimal(capsys: pytest.CaptureFixture[str], monke
     typed = "\n".join(CLIENT_INITIAL[at : at + 64] for at in range(0, len(CLIENT_INITIAL), 64)).encode()
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(typed)))
     assert "1 datagram; 1 packet opened." in output_of(capsys, "-")
+
+
+def test_a_capture_with_its_keys_inside(capsys: pytest.CaptureFixture[str]) -> None:
+    output = output_of(capsys, str(Path(__file__).parent / "dissection" / "data" / "chat.pcapng"))
+    assert "Datagram 1, 0.000000 s, 127.0.0.1:" in output
+    assert "hello" in output
+    assert output.endswith("38 datagrams; 46 packets opened.\n")
+
+
+def test_secrets_from_a_file_open_what_the_capture_alone_does_not(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    content = (Path(__file__).parent / "dissection" / "data" / "quicmini-aioquic-v2.pcapng").read_bytes()
+    log = tmp_path / "keys.log"
+    log.write_text(read_capture(content).secrets)
+    datagrams = [each.payload.hex() for each in read_capture(content).datagrams]
+    assert "5 packets opened, 8 could not be" in output_of(capsys, *datagrams)
+    assert "13 packets opened.\n" in output_of(capsys, *datagrams, "--keylog", str(log))
+
+
+def test_nothing_encrypted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert output_of(capsys, "0x80000000000008f067a5502a4262b500000001").endswith(
+        "1 datagram; nothing in it was encrypted.\n"
+    )
+
+
+def test_where_the_terminal_has_few_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", output)
+    assert main(["dissect", RETRY]) == 0
+    assert b"RFC 9000 ?17.2.5" in output.buffer.getvalue()
 
 
 def test_without_keys_it_says_how_to_get_some(capsys: pytest.CaptureFixture[str]) -> None:

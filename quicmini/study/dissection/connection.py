@@ -7,7 +7,16 @@ from itertools import islice
 
 from quicmini.study.dissection.crypto_streams import CryptoStream
 from quicmini.study.dissection.frame_fields import DEFAULT_ACK_DELAY_EXPONENT, PACKET_NAMES
-from quicmini.study.dissection.opening import Failure, Keys, Opened, Secrets, initial_keys, logged_keys, secret_label
+from quicmini.study.dissection.opening import (
+    FIRST_INITIAL_MISSING,
+    Failure,
+    Keys,
+    Opened,
+    Secrets,
+    initial_keys,
+    logged_keys,
+    secret_label,
+)
 from quicmini.wire.packet import SUPPORTED_VERSIONS, VERSION_1, PacketType
 
 __all__ = ["Connection", "KeyLogSecrets"]
@@ -134,7 +143,7 @@ class Connection:
 
     def _nothing_fits(self, packet_type: PacketType, *, to_server: bool) -> Failure:
         if packet_type is PacketType.INITIAL:
-            return Failure("Initial keys come from the client's first Initial, which was not seen (RFC 9001 §5.2)")
+            return Failure(FIRST_INITIAL_MISSING)
         label = secret_label(packet_type, to_server=to_server)
         count = len(self._key_log)
         others = f"secrets of {count} other connection{'' if count == 1 else 's'}"

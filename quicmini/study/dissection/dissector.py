@@ -11,7 +11,7 @@ from quicmini.study.dissection.frame_fields import DEFAULT_ACK_DELAY_EXPONENT, d
 from quicmini.study.dissection.frame_text import bytes_text
 from quicmini.study.dissection.header_fields import Header, first_byte_field, read_header, read_short_header
 from quicmini.study.dissection.learning import learn
-from quicmini.study.dissection.opening import Failure, Opened
+from quicmini.study.dissection.opening import FIRST_INITIAL_MISSING, Failure, Opened
 from quicmini.study.dissection.packets import Address, Datagram, Packet, Payload
 from quicmini.study.fields import Field, unreadable
 from quicmini.wire.frames import RESET_TOKEN_LENGTH
@@ -44,11 +44,12 @@ class Dissector:
         source: Address | None = None,
         destination: Address | None = None,
         remark: str = "",
+        ecn: int = 0,
     ) -> Datagram:
-        """One datagram with its packets; number, time, addresses and remark are passed on as they are."""
+        """One datagram with its packets; number, time, addresses, remark and ecn are passed on as they are."""
         flow = (source, destination) if source and destination else None
         packets = tuple(self._packets(data, flow))
-        return Datagram(number, time, source, destination, data, packets, remark if data else "an empty datagram")
+        return Datagram(number, time, source, destination, data, packets, remark if data else "an empty datagram", ecn)
 
     def _packets(self, data: bytes, flow: Flow) -> Iterator[Packet]:
         """Coalesced packets lie one behind the other (RFC 9000 §12.2)."""
@@ -93,6 +94,8 @@ class Dissector:
         if header.problem:
             return packet
         if not candidates:
+            if header.packet_type is PacketType.INITIAL:
+                return packet._replace(problem=FIRST_INITIAL_MISSING)
             return packet._replace(problem=_STRANGER_LONG, needs_keys=True)
         return self._opened(packet, header, data, flow, candidates)
 

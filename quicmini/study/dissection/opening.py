@@ -11,7 +11,16 @@ from quicmini.errors import DecodeError
 from quicmini.study.dissection.header_fields import version_name
 from quicmini.wire.packet import PacketType, decode_packet_number
 
-__all__ = ["Failure", "Keys", "Opened", "Secrets", "initial_keys", "logged_keys", "secret_label"]
+__all__ = [
+    "FIRST_INITIAL_MISSING",
+    "Failure",
+    "Keys",
+    "Opened",
+    "Secrets",
+    "initial_keys",
+    "logged_keys",
+    "secret_label",
+]
 
 Secrets = Mapping[str, bytes]
 
@@ -21,6 +30,8 @@ _LABELS = {
     PacketType.HANDSHAKE: ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TRAFFIC_SECRET"),
     PacketType.ONE_RTT: ("CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"),
 }
+
+FIRST_INITIAL_MISSING = "Initial keys come from the client's first Initial, which was not seen (RFC 9001 §5.2)"
 
 
 class Opened(NamedTuple):

@@ -14,6 +14,7 @@ from quicmini.study.terminal import WIDTH, Ink
 __all__ = ["datagram_lines"]
 
 _BYTES_SHOWN = 8
+_ECN_NAMES = ("", "ECT(1)", "ECT(0)", "CE")
 _OFFSET_WIDTH = 6
 _RAW_WIDTH = 2 * _BYTES_SHOWN + 1
 _NAME_AT = _OFFSET_WIDTH + 2 + _RAW_WIDTH + 1
@@ -29,6 +30,8 @@ def datagram_lines(datagram: Datagram, ink: Ink, first_time: float) -> Iterator[
     if datagram.source and datagram.destination:
         parts.append(f"{_address(datagram.source)} → {_address(datagram.destination)}")
     parts.append(bytes_text(len(datagram.data)))
+    if datagram.ecn:
+        parts.append(_ECN_NAMES[datagram.ecn])
     yield ink("title", ", ".join(parts))
     if datagram.remark:
         yield f"  {ink('bad', datagram.remark)}"

@@ -65,7 +65,7 @@ class Packet(NamedTuple):
 
 
 class Datagram(NamedTuple):
-    """A datagram taken apart. number, time (seconds since 1970, 0: not known), addresses: as captured, if it was.
+    """A datagram taken apart. number, time (seconds since 1970, 0: not known), addresses, ecn: as captured, if it was.
 
     remark: what is to be said of the whole, such as that the capture kept only a part of it.
     """
@@ -77,3 +77,4 @@ class Datagram(NamedTuple):
     data: bytes
     packets: tuple[Packet, ...]
     remark: str = ""
+    ecn: int = 0

@@ -10,7 +10,7 @@ from quicmini.wire.varint import decode_varint
 
 __all__ = ["FieldReader", "Truncated", "shown_bytes"]
 
-_TEXT_SHOWN = 64  # characters of application data that a value quotes
+_TEXT_SHOWN = 80  # characters of application data that a value quotes
 
 
 class Truncated(ValueError):
@@ -90,15 +90,14 @@ class FieldReader:
 
 
 def shown_bytes(data: bytes) -> str:
-    """How many bytes, and the text that they are if they look like some."""
+    """How many bytes, and the text that they are; where most of them are letters, those, with dots between."""
     size = f"{len(data)} byte{'' if len(data) == 1 else 's'}"
     start = data[:_TEXT_SHOWN]
-    try:
-        text = start.decode()
-    except UnicodeDecodeError as error:
-        if len(data) <= _TEXT_SHOWN or error.start < len(start) - 3:  # else the cut went through a character
-            return size
-        text = start[: error.start].decode()
-    if not text or not all(character.isprintable() or character in "\r\n\t" for character in text):
+    more = "…" if len(data) > len(start) else ""
+    text = start.decode(errors="ignore" if more else "replace")  # the cut may have gone through a character
+    if text and len(text.encode()) > len(start) - 4 and all(each.isprintable() or each in "\r\n\t" for each in text):
+        return f"{size} {text!r}{more}"
+    visible = [chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in start]
+    if 2 * visible.count("·") >= len(visible):
         return size
-    return f"{size} {text!r}" + ("…" if len(data) > len(start) else "")
+    return f"{size} |{''.join(visible)}|{more}"

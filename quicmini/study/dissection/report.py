@@ -18,6 +18,7 @@ def datagram_object(datagram: Datagram) -> dict[str, Any]:
         "source": datagram.source,
         "destination": datagram.destination,
         "size": len(datagram.data),
+        "ecn": datagram.ecn,
         "remark": datagram.remark or None,
         "packets": [_packet(packet) for packet in datagram.packets],
     }

@@ -33,7 +33,7 @@ class InputError(ValueError):
 
 
 class GivenDatagram(NamedTuple):
-    """A datagram, and what is known of its journey. time: seconds since 1970, 0: not known."""
+    """A datagram, and what is known of its journey. time: seconds since 1970, 0: not known. ecn: RFC 3168 §5."""
 
     number: int
     data: bytes
@@ -41,6 +41,7 @@ class GivenDatagram(NamedTuple):
     source: Address | None = None
     destination: Address | None = None
     remark: str = ""
+    ecn: int = 0
 
 
 class Given(NamedTuple):
@@ -101,6 +102,7 @@ def _read_bytes(content: bytes, name: str) -> Given:
         GivenDatagram(
             each.number, each.payload, each.time, each.source, each.destination,
             "the capture has only the beginning of this datagram" if each.truncated else "",
+            each.ecn,
         )
         for each in capture.datagrams
     ]  # fmt: skip
