@@ -13,7 +13,7 @@ from quicmini.study.trace.elision import Elider, Run
 from quicmini.study.trace.live import follow
 from quicmini.study.trace.logs import Log, LogError, read_logs
 from quicmini.study.trace.pairing import Conversation, pair
-from quicmini.study.trace.rows import Note, Row
+from quicmini.study.trace.rows import Note, Packet, Row
 from quicmini.study.trace.scenes import SCENES
 from quicmini.study.trace.summary import LEGEND, summary
 from quicmini.study.trace.theatre import play
@@ -88,6 +88,8 @@ def show(conversation: Conversation, ink: Ink, *, everything: bool = False) -> I
     yield diagram.head()
     for row in story.rows if everything else _chosen(story.rows):
         yield from diagram.lines(row)
+    if not any(isinstance(row, Packet) for row in story.rows):
+        yield "There is no packet in it."
     yield ""
     yield from summary(story, ink)
     for line in LEGEND:

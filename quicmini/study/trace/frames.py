@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 
 from quicmini.wire.varint import MAX_VARINT
 
-__all__ = ["Span", "acknowledged", "frame_texts", "number_of", "range_text", "spans"]
+__all__ = ["Span", "acknowledged", "frame_texts", "kind_of", "number_of", "range_text", "spans"]
 
 Frame = dict[str, Any]
 
 # Ranges that an ACK is shown with, the newest ones; and the ranges of it that are looked at.
 SHOWN_RANGES = 3
 MAX_RANGES = 4096
+
+_STREAM_ID = ("stream_id", "id")  # the older drafts have the latter
 
 REASON_LENGTH = 40  # characters of a peer's text that are shown
 
@@ -46,10 +48,10 @@ def spans(frames: list[Frame]) -> list[Span]:
     """What is sent again if it is lost: the data of the CRYPTO and STREAM frames."""
     found = []
     for frame in frames:
-        kind = frame.get("frame_type")
+        kind = kind_of(frame)
         if kind in ("crypto", "stream"):
             start = _count(frame, "offset")
-            stream = _count(frame, "stream_id") if kind == "stream" else None
+            stream = _count(frame, *_STREAM_ID) if kind == "stream" else None
             found.append(Span(stream, start, start + _length(frame), bool(frame.get("fin"))))
     return found
 
@@ -72,12 +74,13 @@ def range_text(low: int, high: int) -> str:
 
 def frame_texts(frames: list[Frame]) -> list[str]:
     """Each frame, or each run of alike ones, in a few words."""
-    return [text for kind, run in groupby(frames, _kind) for text in _TEXTS.get(kind, _plain)(list(run))]
+    return [text for kind, run in groupby(frames, kind_of) for text in _TEXTS.get(kind, _plain)(list(run))]
 
 
-def _kind(frame: Frame) -> str:
+def kind_of(frame: Frame) -> str:
+    """The type of a frame as qlog has it, in lower case."""
     kind = frame.get("frame_type")
-    return kind if isinstance(kind, str) else "unknown"
+    return kind.lower() if isinstance(kind, str) else "unknown"
 
 
 def _count(frame: Frame, *names: str) -> int:
@@ -92,7 +95,7 @@ def _length(frame: Frame) -> int:
 
 def _plain(run: list[Frame]) -> Iterator[str]:
     """Frames without fields that matter here."""
-    name = _kind(run[0]).upper()
+    name = kind_of(run[0]).upper()
     yield f"{name} ×{len(run)}" if len(run) > 1 else name
 
 
@@ -120,7 +123,7 @@ def _numbered(name: str, *fields: str) -> Callable[[list[Frame]], Iterator[str]]
     """Connection IDs by their sequence numbers: #1–#7."""
 
     def texts(run: list[Frame]) -> Iterator[str]:
-        numbers = [_count(frame, *fields) for frame in run]
+        numbers = sorted(_count(frame, *fields) for frame in run)
         yield f"{name} #{numbers[0]}–#{numbers[-1]}" if len(run) > 1 else f"{name} #{numbers[0]}"
 
     return texts
@@ -129,7 +132,7 @@ def _numbered(name: str, *fields: str) -> Callable[[list[Frame]], Iterator[str]]
 def _limit(name: str, *fields: str) -> Callable[[list[Frame]], Iterator[str]]:
     def texts(run: list[Frame]) -> Iterator[str]:
         for frame in run:
-            stream = f" {_count(frame, 'stream_id')}:" if "stream_id" in frame else ""
+            stream = f" {_count(frame, *_STREAM_ID)}:" if any(name in frame for name in _STREAM_ID) else ""
             kind = {"unidirectional": " uni", "bidirectional": " bidi"}.get(str(frame.get("stream_type")), "")
             yield f"{name}{stream}{kind} {_count(frame, *fields):,}"
 
@@ -149,7 +152,7 @@ def _code(name: str) -> Callable[[list[Frame]], Iterator[str]]:
 
     def texts(run: list[Frame]) -> Iterator[str]:
         for frame in run:
-            stream = f" {_count(frame, 'stream_id')}" if "stream_id" in frame else ""
+            stream = f" {_count(frame, *_STREAM_ID)}" if any(name in frame for name in _STREAM_ID) else ""
             code = number_of(frame.get("error_code"))
             code = number_of(frame.get("raw_error_code")) if code is None else code
             said = f" code {code:#x}" if code is not None else f" {frame.get('error_code') or ''}".rstrip()

@@ -1,7 +1,7 @@
 """qlog files, whoever wrote them: the events of each connection, with one kind of time and one kind of name.
 
-JSON, JSON text sequences (RFC 7464) and a JSON text on each line are read, as versions 0.2 to 0.3 of qlog and the newer
-drafts write them. Events keep their fields as they are; the category before an event's name is left out.
+JSON, JSON text sequences (RFC 7464) and a JSON text on each line are read, as version 0.3 of qlog has them, the drafts
+before it, and those after it. Events keep their fields as they are; the category before an event's name is left out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from typing import Any, NamedTuple
 __all__ = ["Event", "Log", "LogError", "Reader", "read_logs"]
 
 _RECORD_SEPARATOR = "\x1e"
+
+# What the drafts have called an event's time and name, the newest first.
+_TIMES = ("time", "relative_time", "delta_time")
+_NAMES = ("name", "event", "event_type")
 
 _MAX_TIME = 1e15  # milliseconds: what is more is no time
 
@@ -54,7 +58,8 @@ class Reader:
         self._adds_up = form in ("delta", "relative_to_previous_event")
         self._unit = 0.001 if _mapping(head.get("configuration")).get("time_units") == "us" else 1.0
         self._origin = 0.0 if form == "absolute" else _origin(common.get("reference_time"))
-        self._fields = [str(field) for field in head.get("event_fields") or []]
+        fields = head.get("event_fields")
+        self._fields = [str(field).lower() for field in fields] if isinstance(fields, list) else []
 
     def event(self, record: object) -> Event | None:
         """An event of the trace; None for what is none."""
@@ -62,14 +67,14 @@ class Reader:
             record = dict(zip(self._fields, record, strict=False))
         if not isinstance(record, dict):
             return None
-        time = _number(record.get("time", record.get("relative_time")))
-        name = record.get("name", record.get("event"))
+        time = _number(next((record[word] for word in _TIMES if word in record), None))
+        name = next((record[word] for word in _NAMES if word in record), None)
         if time is None or not isinstance(name, str):
             return None
         time = self._origin + time * self._unit
         if self._adds_up:
             self._origin = time
-        return Event(time, name.rpartition(":")[2], _mapping(record.get("data")))
+        return Event(time, name.rpartition(":")[2].lower(), _mapping(record.get("data")))
 
 
 def read_logs(text: str) -> list[Log]:
@@ -132,8 +137,8 @@ def _read_whole(whole: object) -> list[Log]:
 def _role(head: dict[str, Any]) -> str:
     point = _mapping(head.get("vantage_point"))
     for word in (point.get("type"), point.get("flow")):
-        if word in ("client", "server"):
-            return str(word)
+        if isinstance(word, str) and word.lower() in ("client", "server"):
+            return word.lower()
     raise LogError('it does not say whether a "client" or a "server" wrote it (vantage_point)')
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from quicmini.study.trace.frames import acknowledged, frame_texts, number_of, spans
+from quicmini.study.trace.frames import acknowledged, frame_texts, kind_of, number_of, spans
 from quicmini.study.trace.history import History
 from quicmini.study.trace.logs import Event
 from quicmini.study.trace.notes import NOTES, Remark, remarks_on_recovery
@@ -132,7 +132,7 @@ class Story:
             for first in self._open.pop((side, "initial"), {}).values():
                 first.acknowledged = True
         for frame in _frames(event):
-            if frame.get("frame_type") == "ack":
+            if kind_of(frame) == "ack":
                 self._acknowledge(side, space, frame)
 
     def _acknowledge(self, sender: str, space: str, frame: dict[str, Any]) -> None:
@@ -267,6 +267,7 @@ _HANDLERS: dict[str, Callable[[Story, str, Event], None]] = {
     "packet_dropped": Story._dropped,
     "metrics_updated": Story._metrics,
     "recovery_metrics_updated": Story._metrics,
+    "metric_update": Story._metrics,
 }
 
 
@@ -304,7 +305,7 @@ def _packet(sender: str, event: Event) -> tuple[Packet, str]:
     frames = _frames(event)
     number = number_of(header.get("packet_number", event.data.get("packet_number"))) if space else None
     packet = Packet(event.time, sender, kind, number, _size(event), frame_texts(frames), spans=spans(frames))
-    packet.kinds = frozenset(str(frame.get("frame_type")) for frame in frames)
+    packet.kinds = frozenset(map(kind_of, frames))
     packet.phase = number_of(header.get("key_phase"))
     packet.version = str(header.get("version") or "")
     versions = event.data.get("supported_versions")

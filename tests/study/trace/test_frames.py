@@ -72,3 +72,12 @@ def test_the_ranges_of_an_ack_as_they_are_written(ranges: Any, found: list[tuple
 def test_fields_that_make_no_sense_break_nothing(kind: str, value: Any) -> None:
     names = ("offset", "length", "stream_id", "acked_ranges", "maximum", "error_code", "reason", "data", "raw")
     assert frame_texts([{"frame_type": kind, **dict.fromkeys(names, value)}])
+
+
+def test_the_words_of_older_drafts() -> None:
+    frame = {"frame_type": "STREAM", "id": "8", "offset": "10", "length": "5"}
+    assert spans([frame]) == [Span(8, 10, 15)]
+    assert frame_texts([frame, {"frame_type": "MAX_STREAM_DATA", "id": 4, "maximum": "7"}]) == [
+        "STREAM 8[10:15]",
+        "MAX_STREAM_DATA 4: 7",
+    ]

@@ -75,6 +75,16 @@ def test_events_of_the_old_form_with_their_fields_named_once() -> None:
     assert read_logs(json.dumps({"traces": [trace]}))[0].events == [Event(3, "packet_sent", SENT)]
 
 
+def test_the_words_of_older_drafts() -> None:
+    trace = {
+        "vantage_point": {"type": "SERVER"},
+        "common_fields": {"ODCID": "aa", "reference_time": "5"},
+        "event_fields": ["relative_time", "CATEGORY", "EVENT_TYPE", "DATA"],
+        "events": [["3", "TRANSPORT", "PACKET_SENT", SENT]],
+    }
+    assert read_logs(json.dumps({"traces": [trace]})) == [Log("server", "aa", [Event(3, "packet_sent", SENT)])]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
