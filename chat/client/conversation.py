@@ -3,15 +3,16 @@ for the server out."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from itertools import islice
+from typing import NamedTuple
 
-from chat.client.events import CaughtUp, Confirmed, Event, Names, Notice, Refused, Rooms, Said, Welcomed
+from chat.client.events import CaughtUp, Confirmed, Event, Names, Notice, Refused, Room, Rooms, Said, Welcomed
 from chat.client.incoming import Incoming
 from chat.client.outgoing import Outgoing
 from chat.client.style import mentions
-from chat.message import Dialect, Kind, Message
+from chat.message import SPOKEN, Dialect, Kind, Message, message_id
 from chat.text import name_key
 
 __all__ = ["LOBBY", "Conversation"]
@@ -20,10 +21,18 @@ LOBBY = "lobby"
 MAX_REQUESTS = 64  # that wait for a connection
 MAX_UNWELCOME = 4096  # messages that may overtake the welcome, of which they are to be judged by
 MAX_NAMES = 4096  # of those who are in the room
+MAX_DIGITS = 19  # of a number that the wire can carry
 SAFE_LENGTH = 10_000  # characters that fit into a message, whatever they are
 
 _TOO_SIMPLE = f"this server speaks {Dialect.SIMPLE}, which has lines and nicknames only"
-_SPOKEN = (Kind.SAY, Kind.ME, Kind.MSG)
+_CHANGES = (Kind.JOIN, Kind.NICK)  # what is said before and behind them must not be taken for the other
+
+
+class _Request(NamedTuple):
+    """Something asked of the server. behind: the seq of what was said before."""
+
+    message: Message
+    behind: int
 
 
 class Conversation:
@@ -40,13 +49,15 @@ class Conversation:
         self.dialect = Dialect.CHAT
         self.welcomed = False  # on the present connection
         self.refused: Refused | None = None  # why there was no welcome
-        self.unheard: Counter[tuple[str, str]] = Counter()  # kind and text of what was said here and has not come back
+        self.unheard: dict[int, str] = {}  # the texts that were said here and have not come back, by seq
         self._session = session
+        self._own_id = message_id(session, 0).removesuffix("0")
         self._password = password
         self._ever_welcomed = False
         self._incoming = Incoming()
         self._outgoing = Outgoing(session)
-        self._requests: deque[Message] = deque(maxlen=MAX_REQUESTS)
+        self._requests: deque[_Request] = deque(maxlen=MAX_REQUESTS)
+        self._asked: _Request | None = None  # the one whose answer everything else waits for
         self._unwelcome: list[Message] = []
         self._old_until: dict[str, int] = {}  # numbers up to this are from before one came, by room; "": everywhere
         self._missed_until = 0  # numbers up to this are from before the present connection
@@ -77,6 +88,7 @@ class Conversation:
             self._password,
             kind=Kind.HELLO,
             room=self.room,
+            seq=self._outgoing.confirmed,
             session=self._session,
             seen=self._incoming.seen,
             store=self._incoming.store,
@@ -85,6 +97,9 @@ class Conversation:
     def begin(self) -> None:
         """A new connection: nothing has come on it."""
         self.welcomed = False
+        if self._asked is not None:
+            self._requests.appendleft(self._asked)
+            self._asked = None
         self._unwelcome.clear()
         self._catching_up = None
 
@@ -99,8 +114,7 @@ class Conversation:
         message = Message(self.nickname, text, kind=kind, room=self.room, recipient=recipient)
         if len(text) > SAFE_LENGTH:
             message._replace(session=self._session, seq=2**62).encode(self.dialect)
-        self._outgoing.add(message)
-        self.unheard[kind, text] += 1
+        self.unheard[self._outgoing.add(message).seq] = text
 
     def ask(self, kind: str, *, nickname: str = "", room: str = "") -> list[Event]:
         """Take in a request that is not kept: of several the last MAX_REQUESTS. Raises ValueError if it cannot be
@@ -111,15 +125,21 @@ class Conversation:
             self.nickname = nickname
             return [Welcomed(nickname, "", "", self.dialect)]
         seen = self._oldest.get(self.room, 0) if kind == Kind.HISTORY else 0
-        self._requests.append(Message(nickname, "", kind=kind, room=room, seen=seen))
+        request = Message(nickname, "", kind=kind, room=room, seen=seen)
+        self._requests.append(_Request(request, self._outgoing.last))
         return []
 
     def next_message(self) -> Message | None:
         """What is to be sent next on the present connection; None if there is nothing, or no welcome yet."""
-        if not self.welcomed:
+        if not self.welcomed or self._asked:
             return None
-        if self._requests:
-            return self._requests.popleft()
+        if self._requests and self._requests[0].behind <= self._outgoing.sent:
+            request = self._requests[0]
+            if request.message.kind in _CHANGES:
+                if self._outgoing.confirmed < request.behind:
+                    return None
+                self._asked = request
+            return self._requests.popleft().message
         message = self._outgoing.next_unsent()
         if message is None or self.dialect is Dialect.CHAT:
             return message
@@ -133,13 +153,13 @@ class Conversation:
         self.dialect = Dialect.SIMPLE
         events = self._welcome(Message(self.nickname, "", kind=Kind.WELCOME))
         for message in self._outgoing.drop_kind(Kind.MSG):
-            self._forget_unheard(message)
+            self.unheard.pop(message.seq, None)
             events.append(Refused(_TOO_SIMPLE, Kind.MSG, message.seq, message.text))
         return events
 
     def received(self, message: Message) -> list[Event]:
         """What a message of the server means for the person. Kinds that are not known mean nothing."""
-        if message.kind in _SPOKEN:
+        if message.kind in SPOKEN:
             return self._heard(message)
         handler = _HANDLERS.get(message.kind)
         return handler(self, message) if handler else []
@@ -155,11 +175,9 @@ class Conversation:
         return events + self._caught_up()
 
     def _said(self, message: Message) -> Said:
-        mine = bool(message.seq) or name_key(message.nickname) == name_key(self.nickname)
+        mine = self._is_mine(message)
         old = 0 < message.number <= max(self._old_until.get(each, 0) for each in ("", message.room))
         missed = not old and 0 < message.number <= self._missed_until
-        if mine and not old:
-            self._forget_unheard(message)
         if missed and self._catching_up is not None:
             self._catching_up += 1
         if message.number:
@@ -180,8 +198,17 @@ class Conversation:
             missed,
         )
 
-    def _forget_unheard(self, message: Message) -> None:
-        self.unheard -= Counter([(message.kind, message.text)])
+    def _is_mine(self, message: Message) -> bool:
+        """Whether it was said here, or under the same name before this session began; the former has come back then."""
+        seq = 0
+        if self.dialect is Dialect.SIMPLE:
+            same = (seq for seq, text in self.unheard.items() if text == message.text)
+            seq = next(same, 0) if message.nickname == self.nickname else 0
+        elif message.id.startswith(self._own_id):
+            digits = message.id.removeprefix(self._own_id)
+            seq = int(digits) if digits.isdecimal() and len(digits) < MAX_DIGITS else 0
+        self.unheard.pop(seq, None)
+        return bool(seq) or name_key(message.nickname) == name_key(self.nickname)
 
     def _welcome(self, message: Message) -> list[Event]:
         """The answer to the greeting, or to a change of nickname or room."""
@@ -190,6 +217,7 @@ class Conversation:
             self.names = ()
         self.nickname, self.room = message.nickname, message.room
         if self.welcomed:
+            self._asked = None
             self._old_until[self.room] = message.number
             return events
         self.welcomed = True
@@ -230,12 +258,14 @@ class Conversation:
         return [Names(message.room, names)]
 
     def _rooms(self, message: Message) -> list[Event]:
-        return [Rooms(_lines(message.text))]
+        lines = (line.rpartition(" ") for line in _lines(message.text))
+        return [Rooms(tuple(Room(name, int(people)) for name, _, people in lines if people.isdecimal()))]
 
     def _refused(self, message: Message) -> list[Event]:
         dropped = self._outgoing.drop(message.seq)
-        if dropped:
-            self._forget_unheard(dropped)
+        self.unheard.pop(message.seq, None)
+        if self._asked and message.recipient == self._asked.message.kind:
+            self._asked = None
         refused = Refused(message.text, message.recipient, message.seq, dropped.text if dropped else "")
         if not self.welcomed:
             self.refused = refused

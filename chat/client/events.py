@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["CaughtUp", "Confirmed", "Ended", "Event", "Moved", "Names", "Notice", "Refused", "Rooms", "Said", "State",
-           "StateChanged", "Welcomed"]  # fmt: skip
+__all__ = ["CaughtUp", "Confirmed", "Ended", "Event", "Moved", "Names", "Notice", "Refused", "Room", "Rooms", "Said",
+           "State", "StateChanged", "Welcomed"]  # fmt: skip
 
 
 class State(StrEnum):
@@ -72,10 +72,17 @@ class Names(NamedTuple):
     names: tuple[str, ...]
 
 
-class Rooms(NamedTuple):
-    """The rooms that there are, as the server lists them."""
+class Room(NamedTuple):
+    """A room, and how many people are in it."""
 
-    rooms: tuple[str, ...]
+    name: str
+    people: int
+
+
+class Rooms(NamedTuple):
+    """The rooms that there are."""
+
+    rooms: tuple[Room, ...]
 
 
 class Welcomed(NamedTuple):

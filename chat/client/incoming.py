@@ -4,6 +4,9 @@ The streams of a connection overtake each other. The server tells with each mess
 on this connection, and `sender_after`, from the same sender. The first makes a chain; as far as it is gapless nothing
 is missing, and the highest number there, `seen`, is what a returning client begins from. Beyond it a message is shown
 as soon as its sender's earlier one was: one sender's lost packet holds nobody else up.
+
+What somebody has asked for from the past comes in batches of its own, each a chain from 0 to the number that all of its
+messages name (`seen`): it is shown when all of it is there.
 """
 
 from __future__ import annotations
@@ -51,6 +54,7 @@ class Incoming:
         self._tail = 0  # the end of the gapless chain
         self._chained = False  # whether its first link has come
         self._links: dict[int, Message] = {}  # messages beyond it, by what they come after
+        self._batches: dict[int, dict[int, Message]] = {}  # by their last number: their links
         self._held: dict[int, dict[int, Message]] = {}  # messages that are not shown yet, by what they wait for
 
     def welcomed(self, store: str, seen: int) -> list[Message]:
@@ -68,12 +72,14 @@ class Incoming:
         self._chained = False
         self._links.clear()
         self._held.clear()
+        self._batches.clear()
         return [message for message in orphans if self._show(message)]
 
     def receive(self, message: Message) -> list[Message]:
         """A message has come: what is to be shown now, in this order."""
-        if message.after or message.number > self._base:  # what is not part of the chain is old, and was asked for
-            self._links.setdefault(message.after, message)
+        if message.seen:
+            return self._collect(message)
+        self._links.setdefault(message.after, message)
         shown: list[Message] = []
         if self._known(message) or self._ready(message):
             shown = self._release(message)
@@ -83,6 +89,22 @@ class Incoming:
         if len(self._links) > MAX_HELD or sum(map(len, self._held.values())) > MAX_HELD:
             shown += self._give_up_waiting()
         return shown
+
+    def _collect(self, message: Message) -> list[Message]:
+        """A part of a batch; all of it, if it is the last that was missing."""
+        links = self._batches.setdefault(message.seen, {})
+        links[message.after] = message
+        batch: list[Message] = []
+        after = 0
+        while (link := links.get(after)) is not None and len(batch) < len(links):
+            batch.append(link)
+            after = link.number
+        if after != message.seen:
+            if sum(map(len, self._batches.values())) > MAX_HELD:
+                self._batches.clear()
+            return []
+        del self._batches[message.seen]
+        return [each for each in batch if self._show(each)]
 
     def _known(self, message: Message) -> bool:
         return message.number in self._numbers or (bool(message.id) and message.id in self._ids)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from chat.message import Message
 
-__all__ = ["MAX_UNCONFIRMED", "Outgoing"]
+__all__ = ["MAX_UNCONFIRMED", "WINDOW", "Outgoing"]
 
-# Messages; the server holds as many that have overtaken the one it waits for. At 64 KiB each, 16 MiB.
-MAX_UNCONFIRMED = 256
+MAX_UNCONFIRMED = 256  # messages; the server holds as many that have overtaken the one it waits for
+WINDOW = 1024 * 1024  # characters of text on their way at the same time, for the same reason
 
 
 class Outgoing:
     """The messages of one session, numbered 1, 2, 3 …, until the server has them for good. Not locked.
 
     A message is taken in by `add`, goes to each connection once (`next_unsent`), and is forgotten when an
-    acknowledgement, or the welcome after a return, covers it.
+    acknowledgement, or the welcome after a return, covers it. last: the highest number that was given; sent: the
+    highest that went to the present connection; confirmed: up to which the server has everything.
     """
 
     def __init__(self, session: str) -> None:
+        self.last = 0
+        self.sent = 0
+        self.confirmed = 0
         self._session = session
-        self._waiting: dict[int, Message] = {}  # by seq, in order
-        self._last = 0  # the highest seq that was given
-        self._sent = 0  # the highest that went to the present connection
+        self._waiting: dict[int, Message] = {}  # by number, in order
+        self._under_way = 0  # characters
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -35,41 +38,51 @@ class Outgoing:
         """The message with its number, kept until it is confirmed. Raises OverflowError if there is no room."""
         if self.full:
             raise OverflowError(f"{MAX_UNCONFIRMED} messages wait to be confirmed")
-        self._last += 1
-        numbered = message._replace(session=self._session, seq=self._last)
-        self._waiting[self._last] = numbered
+        self.last += 1
+        numbered = message._replace(session=self._session, seq=self.last)
+        self._waiting[self.last] = numbered
         return numbered
 
     def next_unsent(self) -> Message | None:
-        """The next that this connection has not had; None if it has had all."""
-        while self._sent < self._last:
-            self._sent += 1
-            if message := self._waiting.get(self._sent):
+        """The next that this connection has not had; None if it has had all, or too much is on its way."""
+        while self.sent < self.last:
+            message = self._waiting.get(self.sent + 1)
+            if message is not None:
+                if self._under_way and self._under_way + len(message.text) > WINDOW:
+                    return None
+                self._under_way += len(message.text)
+            self.sent += 1
+            if message is not None:
                 return message
         return None
 
-    def returned(self, committed: int) -> list[Message]:
-        """A new connection begins: what the server has not committed goes to it again; returns what it has."""
-        confirmed = self.confirm(committed)
-        self._sent = min(self._waiting, default=self._last + 1) - 1
-        return confirmed
+    def returned(self, confirmed: int) -> list[Message]:
+        """A new connection begins: what the server has not confirmed goes to it again; returns what it has."""
+        messages = self.confirm(confirmed)
+        self.sent = self.confirmed
+        self._under_way = 0
+        return messages
 
     def confirm(self, seq: int) -> list[Message]:
         """The server has everything up to seq; returns what it had not confirmed before."""
         confirmed = []
+        self.confirmed = max(self.confirmed, min(seq, self.last))
         for number in list(self._waiting):
             if number > seq:
                 break
-            confirmed.append(self._waiting.pop(number))
+            confirmed.append(self._forget(number))
         return confirmed
-
-    def drop_kind(self, kind: str) -> list[Message]:
-        """What of this kind was waiting, and is not sent any more."""
-        dropped = [message for message in self._waiting.values() if message.kind == kind]
-        for message in dropped:
-            del self._waiting[message.seq]
-        return dropped
 
     def drop(self, seq: int) -> Message | None:
         """The server will not have this one; returns it if it was waiting."""
-        return self._waiting.pop(seq, None)
+        return self._forget(seq) if seq in self._waiting else None
+
+    def drop_kind(self, kind: str) -> list[Message]:
+        """What of this kind was waiting, and is not sent any more."""
+        return [self._forget(seq) for seq, message in list(self._waiting.items()) if message.kind == kind]
+
+    def _forget(self, seq: int) -> Message:
+        message = self._waiting.pop(seq)
+        if seq <= self.sent:
+            self._under_way = max(0, self._under_way - len(message.text))
+        return message

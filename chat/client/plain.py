@@ -53,7 +53,7 @@ class PlainFace:
             case Names():
                 self._tell(f"in {event.room}: {', '.join(event.names)}")
             case Rooms():
-                self._tell(f"rooms: {', '.join(event.rooms)}")
+                self._tell(f"rooms: {', '.join(f'{name} ({people})' for name, people in event.rooms)}")
             case Refused():
                 self._refused(event)
             case StateChanged(State.LOST, reason, 0):

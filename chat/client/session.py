@@ -148,9 +148,9 @@ class Session:
         self.leave()
 
     def _heard_something(self) -> bool:
-        before = self._conversation.unheard.total()
+        before = len(self._conversation.unheard)
         return self._changed.wait_for(
-            lambda: self._conversation.unheard.total() < before or self._keeper.over, ECHO_TIMEOUT
+            lambda: len(self._conversation.unheard) < before or self._keeper.over, ECHO_TIMEOUT
         )
 
     def leave(self) -> None:

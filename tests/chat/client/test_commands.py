@@ -1,0 +1,98 @@
+"""What can be typed."""
+
+from __future__ import annotations
+
+import pytest
+
+from chat.client.commands import COMMANDS, run
+from chat.client.events import Event, Notice, Refused
+from chat.message import Kind
+
+
+class Recorder:
+    """A person whose session does nothing."""
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self.done: list[tuple[str, ...]] = []
+        self.told: list[Event] = []
+
+    def say(self, text: str, kind: str = Kind.SAY, recipient: str = "", *, block: bool = True) -> bool:
+        self.done.append(("say", text, kind, recipient))
+        return True
+
+    def ask(self, kind: str, *, nickname: str = "", room: str = "") -> None:
+        self.done.append(("ask", kind, nickname, room))
+
+    def tell(self, event: Event) -> None:
+        self.told.append(event)
+
+    def leave(self) -> None:
+        self.done.append(("leave",))
+
+
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [
+        ("hello", ("say", "hello", "", "")),
+        ("", ("say", "", "", "")),
+        ("//etc/passwd", ("say", "/etc/passwd", "", "")),
+        (" /who", ("say", " /who", "", "")),
+        ("/me waves", ("say", "waves", "me", "")),
+        ("/ME waves", ("say", "waves", "me", "")),
+        ("/msg Ada hello there", ("say", "hello there", "msg", "Ada")),
+        ('/msg "Ada L." hello', ("say", "hello", "msg", "Ada L.")),
+        ("/nick Ada L.", ("ask", "nick", "Ada L.", "")),
+        ("/join garden", ("ask", "join", "", "garden")),
+        ("/who", ("ask", "who", "", "")),
+        ("/rooms ", ("ask", "rooms", "", "")),
+        ("/history", ("ask", "history", "", "")),
+        ("/quit", ("leave",)),
+    ],
+)
+def test_lines(line: str, done: tuple[str, ...]) -> None:
+    person = Recorder()
+    run(person, line)
+    assert person.done == [done]
+    assert person.told == []
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("/jion garden", "there is no /jion; /help lists"),
+        ("/", "there is no /;"),
+        ("/me", "something is missing: /me waves"),
+        ("/msg Ada", "something is missing: /msg Ada hello"),
+        ('/msg "Ada', "something is missing"),
+        ("/msg", "something is missing"),
+        ("/nick", "is no nickname"),
+        ("/nick " + "x" * 33, "is no nickname"),
+        ("/join", "is no room"),
+        ("/nick a\x1bb", "is no nickname"),
+    ],
+)
+def test_lines_that_cannot_be(line: str, words: str) -> None:
+    person = Recorder()
+    run(person, line)
+    assert person.done == []
+    (refused,) = person.told
+    assert isinstance(refused, Refused)
+    assert words in refused.text
+
+
+def test_help_has_a_line_for_each() -> None:
+    person = Recorder()
+    run(person, "/help")
+    lines = [event.text for event in person.told if isinstance(event, Notice)]
+    assert [line.split()[0] for line in lines] == [f"/{name}" for name in COMMANDS]
+    assert max(map(len, lines)) <= 80
+    for name in ("help", "nick", "who", "me", "msg", "join", "rooms", "history", "quiet", "quit"):
+        assert name in COMMANDS
+
+
+def test_quiet_is_switched() -> None:
+    person = Recorder()
+    for quiet in (True, False):
+        run(person, "/quiet")
+        assert person.quiet is quiet
