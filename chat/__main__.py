@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from chat import commands, demo, logs
+from chat import commands, demo, logs, passwords
 from chat.address import parse_address, parse_port
 from chat.certificates import default_state_dir
 from chat.client.conversation import LOBBY
@@ -84,13 +84,7 @@ def _add_serve(subparsers: Subparsers) -> None:
     serve.add_argument(
         "--key", metavar="FILE", type=_argument(_readable_file), help="the certificate's private key, PEM"
     )
-    serve.add_argument(
-        "--state-dir",
-        metavar="DIR",
-        type=Path,
-        default=default_state_dir(),
-        help="where the self-signed certificate is kept (%(default)s)",
-    )
+    _add_state_dir(serve, "the self-signed certificate is")
     serve.add_argument(
         "--idle-timeout",
         metavar="SECONDS",
@@ -107,7 +101,8 @@ def _add_join(subparsers: Subparsers) -> None:
         "join",
         "join a chat",
         "Each line of stdin becomes a message; each message becomes a line '[nick]: text' on stdout. At the end of "
-        "stdin it leaves, after the server has acknowledged everything. Logs go to stderr.",
+        "stdin it leaves, after the server has acknowledged everything. Logs go to stderr. When you first join a "
+        "server its key is kept, and from then on no other server is taken for it.",
         "python -m chat join chat.example.org:4242 -n Zoe --ca cert.pem",
     )
     join.set_defaults(command=join_chat)
@@ -125,9 +120,18 @@ def _add_join(subparsers: Subparsers) -> None:
         "--ca",
         metavar="FILE",
         type=_argument(_readable_file),
-        help="certificates to trust instead of the system's, PEM",
+        help="verify the server's certificate with these, PEM, instead of knowing the server by its key",
     )
     trust.add_argument("--insecure", action="store_true", help="trust whoever answers: for tests only")
+    join.add_argument("--cert", metavar="FILE", type=_argument(_readable_file), help="your certificate chain, PEM")
+    join.add_argument("--key", metavar="FILE", type=_argument(_readable_file), help="its private key, PEM")
+    join.add_argument(
+        "--password-file",
+        metavar="FILE",
+        help="its first line is the server's password; by default that is in the environment, as "
+        f"{passwords.VARIABLE}, or you are asked",
+    )
+    _add_state_dir(join, "the keys of known servers are")
     join.add_argument(
         "--room", metavar="ROOM", type=_argument(_room), default=LOBBY, help="the room to begin in (%(default)s)"
     )
@@ -167,6 +171,16 @@ def _add(subparsers: Subparsers, name: str, help: str, description: str, example
         "--log-format", choices=logs.FORMATS, default="text", help="how each line of the log looks (%(default)s)"
     )
     return parser
+
+
+def _add_state_dir(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        type=Path,
+        default=default_state_dir(),
+        help=f"the directory in which {what} kept (%(default)s)",
+    )
 
 
 def _argument(parse: Callable[[str], T]) -> Callable[[str], T]:

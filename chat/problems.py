@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import socket
 
+from chat.exchange import ErrorCode
 from chat.message import ALPN_PROTOCOL
 from quicmini import (
+    ApplicationError,
     ConnectionClosed,
     ConnectionClosedOK,
     HandshakeError,
@@ -15,10 +17,11 @@ from quicmini import (
     VersionNegotiationError,
 )
 
-__all__ = ["Problem", "of_connecting", "of_listening", "of_talking", "reason"]
+__all__ = ["Problem", "of_connecting", "of_listening", "of_talking", "reason", "wants_password"]
 
 NO_APPLICATION_PROTOCOL = 120  # the TLS alert (RFC 7301 §3.2)
 UNKNOWN_CA = 48  # (RFC 9846 §6.2)
+CERTIFICATE_REQUIRED = 116
 _CERTIFICATE_ALERTS = range(42, 50)  # bad_certificate to access_denied (RFC 9846 §6.2)
 
 
@@ -40,6 +43,12 @@ def of_connecting(error: Exception, server: str) -> Problem:
                 else "join under a name for which its certificate is valid"
             )
             why = f"{server} is not trusted: {error.reason}; {advice}, or trust whoever answers with --insecure"
+        case HandshakeError() if error.remote and error.alert == CERTIFICATE_REQUIRED:
+            why = f"{server} admits only those who have a certificate: name yours with --cert FILE and --key FILE"
+        case HandshakeError() if error.remote and error.alert in _CERTIFICATE_ALERTS:
+            why = f"{server} does not accept the certificate of --cert: {error}"
+        case ApplicationError() if error.remote and error.reason:
+            why = f"{server} does not let you in: {error.reason}"
         case HandshakeError(alert=alert) if alert == NO_APPLICATION_PROTOCOL:
             why = f"{server} is no chat server: it does not speak the protocol {ALPN_PROTOCOL!r}"
         case VersionNegotiationError():
@@ -83,6 +92,11 @@ def reason(error: Exception) -> str:
             return error.strerror
         case _:
             return str(error)
+
+
+def wants_password(error: BaseException | None) -> bool:
+    """Whether a connection ended because the server wants a password, or another one."""
+    return isinstance(error, ApplicationError) and error.remote and error.error_code == ErrorCode.PASSWORD
 
 
 def of_listening(error: Exception, address: str) -> Problem:

@@ -10,11 +10,12 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from chat import problems
+from chat import passwords, problems
 from chat.address import format_address
 from chat.client.events import Ended, Event, State, StateChanged
 from chat.client.json_lines import JsonFace
@@ -27,7 +28,8 @@ from chat.exchange import chat_config
 from chat.message import ALPN_PROTOCOLS
 from chat.problems import Problem
 from chat.recording import recording
-from quicmini import ConnectionClosed, connect
+from chat.trust import Trust
+from quicmini import ConnectionClosed
 from quicmini.config import Capture
 
 __all__ = ["join"]
@@ -54,27 +56,42 @@ def join(options: argparse.Namespace) -> int:
     Raises Problem, KeyboardInterrupt (after SIGTERM too) and, when nobody reads stdout any more, BrokenPipeError.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if bool(options.cert) != bool(options.key):
+        raise Problem("--cert and --key go together: a certificate is no use without its private key")
     if options.insecure:
         logger.warning("--insecure: whoever answers is trusted")
+    trust = Trust(options.state_dir, options.ca, options.insecure, options.cert, options.key)
+    try:
+        password = passwords.given(options.password_file)
+    except ValueError as error:
+        raise Problem(str(error)) from error
     with recording(options.pcapng) as capture:
-        return _join(options, capture)
+        while True:
+            try:
+                return _join(options, trust, password, capture)
+            except Problem as problem:
+                if not problems.wants_password(problem.__cause__):
+                    raise
+                if not (password := passwords.ask(format_address(options.server))):
+                    raise
 
 
-def _join(options: argparse.Namespace, capture: Capture | None) -> int:
+def _join(options: argparse.Namespace, trust: Trust, password: str, capture: Capture | None) -> int:
     events: queue.Queue[Event] = queue.Queue(MAX_EVENTS)
     on_terminal = sys.stdin is not None and sys.stdin.isatty()
     session = Session(
-        QuicDial(_connect(options, capture)),
+        QuicDial(_connect(options, trust, capture)),
         options.nick,
         events.put,
         room=options.room,
+        password=password,
         patience=(None if on_terminal else PIPE_PATIENCE) if options.patience is None else options.patience,
     )
     conversing = on_terminal or options.plain
     face: Face = JsonFace() if options.json else PlainFace(session, conversing=conversing)
     session.start()
     try:
-        _show(session, events, face, format_address(options.server), commands=conversing or options.json)
+        _show(session, events, face, partial(_problem, options.server, trust), commands=conversing or options.json)
     except (BrokenPipeError, KeyboardInterrupt):
         session.leave()
         raise
@@ -84,20 +101,25 @@ def _join(options: argparse.Namespace, capture: Capture | None) -> int:
     return 1 if face.not_sent else 0
 
 
-def _connect(options: argparse.Namespace, capture: Capture | None) -> Connect:
-    """`quicmini.connect`, as the options want it."""
+def _connect(options: argparse.Namespace, trust: Trust, capture: Capture | None) -> Connect:
+    """`quicmini.connect`, as the options want it, to the right server."""
     return partial(
-        connect,
+        trust.connect,
         options.server,
         alpn_protocols=ALPN_PROTOCOLS,
-        cafile=options.ca,
-        verify=not options.insecure,
         close_timeout=None,  # the idle timeout decides when a server that acknowledges nothing is gone
         config=chat_config(capture=capture, keep_alive_interval=KEEP_ALIVE),
     )
 
 
-def _show(session: Session, events: queue.Queue[Event], face: Face, server: str, *, commands: bool) -> None:
+def _show(
+    session: Session,
+    events: queue.Queue[Event],
+    face: Face,
+    problem: Callable[[Exception, bool], Problem],
+    *,
+    commands: bool,
+) -> None:
     """Show what happens until the session is over. Raises Problem if it has not ended well."""
     connected = False
     while True:
@@ -111,7 +133,7 @@ def _show(session: Session, events: queue.Queue[Event], face: Face, server: str,
         face.show(event)
         if isinstance(event, Ended):
             if event.error is not None:
-                raise _problem(event.error, server, connected=connected) from event.error
+                raise problem(event.error, connected) from event.error
             return
 
 
@@ -125,8 +147,11 @@ def _type(session: Session, commands: bool) -> None:
     session.finish()
 
 
-def _problem(error: Exception, server: str, *, connected: bool) -> Problem:
+def _problem(address: tuple[str, int], trust: Trust, error: Exception, connected: bool) -> Problem:
     """Why the session ended, for the person."""
+    server = format_address(address)
+    if (another := trust.explain(error, address)) is not None:
+        return another
     match error:
         case Problem():
             return error
