@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from quicmini.errors import DecodeError
@@ -11,6 +12,7 @@ from quicmini.wire.varint import decode_varint
 __all__ = ["FieldReader", "Truncated", "shown_bytes"]
 
 _TEXT_SHOWN = 80  # characters of application data that a value quotes
+_WORD = re.compile(rb"[A-Za-z ]{5}")
 
 
 class Truncated(ValueError):
@@ -90,14 +92,14 @@ class FieldReader:
 
 
 def shown_bytes(data: bytes) -> str:
-    """How many bytes, and the text that they are; where most of them are letters, those, with dots between."""
+    """How many bytes, and the text that they are; where words are among other bytes, those, with dots between."""
     size = f"{len(data)} byte{'' if len(data) == 1 else 's'}"
     start = data[:_TEXT_SHOWN]
     more = "…" if len(data) > len(start) else ""
     text = start.decode(errors="ignore" if more else "replace")  # the cut may have gone through a character
     if text and len(text.encode()) > len(start) - 4 and all(each.isprintable() or each in "\r\n\t" for each in text):
         return f"{size} {text!r}{more}"
-    visible = [chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in start]
-    if 2 * visible.count("·") >= len(visible):
+    if not _WORD.search(start):  # by chance, random bytes have one now and then
         return size
-    return f"{size} |{''.join(visible)}|{more}"
+    visible = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in start)
+    return f"{size} |{visible}|{more}"

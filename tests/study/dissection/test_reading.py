@@ -65,7 +65,8 @@ def test_nothing_is_read_beyond_the_end() -> None:
         (b"a" + "ü".encode() * 60, f"121 bytes 'a{'ü' * 39}'…"),  # the cut goes through a letter
         (bytes(range(16)), "16 bytes"),
         (b"\x03Ada\x01\x05hello\x00", "12 bytes |·Ada··hello·|"),
-        (b"\x1b[31mred", "8 bytes |·[31mred|"),
+        (b"\x1b[31mcoloured", "13 bytes |·[31mcoloured|"),
+        (b"\x00\x01\x02abcd\x03", "8 bytes"),
     ],
 )
 def test_bytes_as_people_see_them(data: bytes, shown: str) -> None:
