@@ -1,8 +1,9 @@
 """What the drafts of qlog ask of a file: the newest version and, for tools that know no other, version 0.3.
 
-Both are tables made from the drafts themselves (see `cddl`): draft-ietf-quic-qlog-main-schema-14 with -quic-events-13
-(July 2026), and -main-schema-03 with -quic-events-03 (August 2022). A file is right if it is so by both, where each
-ignores the fields that only the other one has. CONTRADICTIONS says where that cannot be.
+Both are tables made from the drafts themselves (see `cddl`): draft-ietf-quic-qlog-main-schema and -quic-events as they
+were in July 2026, at commit f8dfcfc of github.com/quicwg/qlog, just after -14 and -13; and -main-schema-03 with
+-quic-events-03, of August 2022. A file is right if it is so by both, where each ignores the fields that only the other
+one has. CONTRADICTIONS says where that cannot be.
 """
 
 from __future__ import annotations
