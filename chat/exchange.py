@@ -28,9 +28,9 @@ class ErrorCode(IntEnum):
     NO_MESSAGE = 1  # what came is no message
     TOO_SLOW = 2  # the client does not take the messages in as fast as they come
     FULL = 3  # the server has as many clients as it can serve, or as many from one address
-    PASSWORD = 6  # the client does not know it
-    NO_NAME = 7  # the client's certificate names nobody
-    FLOOD = 8  # the client says more than anybody can read
+    PASSWORD = 7  # the client does not know it
+    NO_NAME = 8  # the client's certificate names nobody
+    FLOOD = 9  # the client says more than anybody can read
 
 
 def chat_config(
