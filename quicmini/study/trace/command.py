@@ -125,7 +125,7 @@ def _files(names: list[str]) -> list[Path]:
         else:
             found.append(path)
     if not found:
-        raise LogError("Say which qlog file to draw (quicmini trace FILE.sqlog).")
+        raise LogError("Say what to draw: qlog files, --scenario NAME, or -- PROGRAM.")
     return found
 
 

@@ -19,11 +19,13 @@ _PHASES = {
 
 
 class Remark(NamedTuple):
-    """A sentence whose subject is the side that it stands on. meaning: its colour; detail: not for everybody."""
+    """A sentence whose subject is the side that it stands on. meaning: its colour; detail: not for everybody; phase: of
+    the keys that it is about, 0 if it is about none."""
 
     text: str
     meaning: str = "name"
     detail: bool = False
+    phase: int = 0
 
 
 def remarks_on_recovery(before: int | None, now: int | None, data: dict[str, Any]) -> Iterator[Remark]:
@@ -61,7 +63,8 @@ def _keys(data: dict[str, Any]) -> Remark:
     if trigger in ("local_update", "remote_update"):
         phase = number_of(data.get("key_phase", data.get("generation")))
         who = "by its own choice" if trigger == "local_update" else "following the peer"
-        return Remark(f"has new 1-RTT keys, {who}{f': key phase {phase}' if phase is not None else ''}", "good")
+        said = f": key phase {phase}" if phase is not None else ""
+        return Remark(f"has new 1-RTT keys, {who}{said}", "good", phase=phase or 0)
     return Remark(f"has keys: {kind}", "faint", True)
 
 

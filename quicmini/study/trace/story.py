@@ -257,7 +257,12 @@ class Story:
             self._remark(side, event.time, remark)
 
     def _remark(self, side: str, time: float, remark: Remark) -> None:
-        self.rows.append(Note(time, side, remark.text, remark.meaning, remark.detail))
+        note = Note(time, side, remark.text, remark.meaning, remark.detail)
+        at = len(self.rows)
+        if remark.phase:  # new keys are there before the packets that they protect, which some logs tell of first
+            while at and _is_protected(self.rows[at - 1], side, remark.phase, time):
+                at -= 1
+        self.rows.insert(at, note)
 
 
 _HANDLERS: dict[str, Callable[[Story, str, Event], None]] = {
@@ -269,6 +274,13 @@ _HANDLERS: dict[str, Callable[[Story, str, Event], None]] = {
     "recovery_metrics_updated": Story._metrics,
     "metric_update": Story._metrics,
 }
+
+
+def _is_protected(row: Row, side: str, phase: int, now: float) -> bool:
+    """Whether it is a packet that the side has just sent in that key phase."""
+    if not isinstance(row, Packet) or row.sender != side:
+        return False
+    return row.phase == phase and now - row.time < _SAME_MOMENT
 
 
 def _mapping(value: object) -> dict[str, Any]:

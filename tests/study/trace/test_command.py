@@ -100,4 +100,4 @@ def test_files_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert main(["trace", str(argument)]) == 2
         assert sentence in capsys.readouterr().err
     assert main(["trace"]) == 2
-    assert "Say which qlog file" in capsys.readouterr().err
+    assert "Say what to draw" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import pytest
 from quicmini.study.trace.frames import Span
 from quicmini.study.trace.logs import Event, Log
 from quicmini.study.trace.pairing import pair
-from quicmini.study.trace.rows import CLIENT, SERVER, Again, Fate, Note, Recovery
+from quicmini.study.trace.rows import CLIENT, SERVER, Again, Fate, Note, Packet, Recovery
 from tests.study.trace.written import ack, lost, packet, packets, received, sent, story_of, stream
 
 # A packet is lost on its way to the server, and its data is sent again.
@@ -125,6 +125,14 @@ def test_recovery_is_that_of_the_sender_when_it_sent() -> None:
         Recovery(6000, 100, 20.0),
     ]
     assert [row.text for row in story.rows if isinstance(row, Note)] == ["congestion window 12,000 → 6,000 bytes"]
+
+
+def test_new_keys_stand_before_the_packets_that_they_protect() -> None:
+    before, after = sent(0, 0), sent(10, 1)
+    after.data["header"]["key_phase"] = 1
+    told = Event(10, "key_updated", {"trigger": "local_update", "key_phase": 1})
+    rows = story_of(client=[before, after, told, sent(11, 2)]).rows
+    assert [type(row) for row in rows] == [Packet, Note, Packet, Packet]
 
 
 def test_a_clock_that_is_behind_is_set() -> None:
