@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import logging
 import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from chat import problems
 from chat.address import format_address
-from chat.certificates import WILDCARD_ADDRESSES, CertificateFiles, fingerprint, kept_certificate
+from chat.certificates import WILDCARD_ADDRESSES, CertificateFiles
 from chat.exchange import chat_config
+from chat.identity import Identity, announce
 from chat.message import ALPN_PROTOCOL
 from chat.problems import Problem
 from chat.recording import recording
@@ -26,21 +29,31 @@ __all__ = ["serve"]
 logger = logging.getLogger("chat")
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Run a server until SIGINT or SIGTERM, then close every connection. Raises Problem."""
+    """Run a server until SIGINT or SIGTERM, then close every connection; SIGHUP has it read its certificate again.
+
+    Raises Problem.
+    """
     # Blocked here, so in every thread, and fetched below: a signal interrupts nothing that is under way.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    on_terminal = sys.stderr.isatty()
+    identity = _identity(options)
     with recording(options.pcapng) as capture:
-        _serve(Server(_listen(options, capture)))
+        listener = _listen(options, identity, capture)
+        _serve(Server(listener), partial(identity.reload, listener), on_terminal=on_terminal)
     return 0
 
 
-def _serve(server: Server) -> None:
+def _serve(server: Server, reload: Callable[[], None], *, on_terminal: bool) -> None:
     accepting = threading.Thread(target=_accept, args=(server,), name="chat server", daemon=True)
     accepting.start()
-    stopped_by = signal.sigwait(STOP_SIGNALS)
+    while (stopped_by := signal.sigwait(SIGNALS)) == signal.SIGHUP:
+        if on_terminal and not sys.stderr.isatty():
+            break  # the terminal itself has gone, which this signal is for as well
+        reload()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # a second one ends the process at once
     logger.info("%s: closing every connection", signal.Signals(stopped_by).name)
     server.close()
@@ -55,9 +68,9 @@ def _accept(server: Server) -> None:
         raise
 
 
-def _listen(options: argparse.Namespace, capture: Capture | None) -> Listener:
+def _listen(options: argparse.Namespace, identity: Identity, capture: Capture | None) -> Listener:
     try:
-        files = _certificate(options)
+        files = identity.files()
         listener = listen(
             (options.bind, options.port),
             alpn_protocols=[ALPN_PROTOCOL],
@@ -67,7 +80,7 @@ def _listen(options: argparse.Namespace, capture: Capture | None) -> Listener:
         )
     except (OSError, ValueError) as error:
         raise problems.of_listening(error, format_address((options.bind, options.port))) from error
-    logger.info("certificate %s, SHA-256 fingerprint %s", files.certfile, fingerprint(files.certfile))
+    announce(files)
     logger.info("join with: python -m chat join %s", _join_arguments(options, listener.address, files))
     logger.info("listening on UDP %s", format_address(listener.address))
     return listener
@@ -83,9 +96,8 @@ def _join_arguments(options: argparse.Namespace, address: tuple[str, int], files
     return f"{name} -n NICK --ca {files.certfile}"
 
 
-def _certificate(options: argparse.Namespace) -> CertificateFiles:
-    if options.cert and options.key:
-        return CertificateFiles(Path(options.cert), Path(options.key))
-    if options.cert or options.key:
+def _identity(options: argparse.Namespace) -> Identity:
+    if bool(options.cert) != bool(options.key):
         raise Problem("--cert and --key go together: a certificate is no use without its private key")
-    return kept_certificate(options.state_dir, options.bind, datetime.datetime.now(datetime.UTC))
+    own = CertificateFiles(Path(options.cert), Path(options.key)) if options.cert else None
+    return Identity(own, options.state_dir, options.bind)
