@@ -13,6 +13,7 @@ from quicmini.study.dissection.header_fields import Header, first_byte_field, re
 from quicmini.study.dissection.learning import learn
 from quicmini.study.dissection.opening import FIRST_INITIAL_MISSING, Failure, Opened
 from quicmini.study.dissection.packets import Address, Datagram, Packet, Payload
+from quicmini.study.dissection.segments import Segments
 from quicmini.study.fields import Field, unreadable
 from quicmini.wire.frames import RESET_TOKEN_LENGTH
 from quicmini.wire.packet import PacketType
@@ -34,6 +35,7 @@ class Dissector:
     def __init__(self, key_log: KeyLogSecrets | None = None, *, dcid_length: int | None = None) -> None:
         self._connections = Connections(key_log or {}, dcid_length)
         self._dcid_length = dcid_length
+        self._segments = Segments()
 
     def datagram(
         self,
@@ -62,6 +64,8 @@ class Dissector:
                 packet = Packet("padding", position, data[position:], (zeros,), "RFC 9000 §12.2")
             else:
                 packet = self._short(data, position, flow)
+                if packet.problem and not packet.needs_keys:
+                    packet = self._first_of_several(data, position, flow) or packet
             yield packet
             position = packet.offset + len(packet.raw)
 
@@ -148,6 +152,18 @@ class Dissector:
             return opened._replace(problem=opened.problem + _PERHAPS_RESET)
         return opened
 
+    def _first_of_several(self, data: bytes, start: int, flow: Flow) -> Packet | None:
+        """The packet at `start` if it ends before the datagram does, because that is several of them."""
+        candidates = self._connections.of_short(data, start, flow)
+        for size in self._segments.sizes(len(data) - start):
+            raw = data[start : start + size]
+            for connection, to_server, cid_length in candidates:
+                opened = connection.open(PacketType.ONE_RTT, 0, raw, 1 + cid_length, to_server=to_server)
+                if isinstance(opened, Opened):
+                    self._segments.found(size)
+                    return self._short(data[: start + size], start, flow)._replace(remark=_ONE_OF_SEVERAL)
+        return None
+
     def _reset(self, packet: Packet, data: bytes, start: int) -> Packet | None:
         """A stateless reset looks like any packet but for the token at its end (RFC 9000 §10.3)."""
         token_at = len(data) - RESET_TOKEN_LENGTH
@@ -211,6 +227,7 @@ class Dissector:
         )
 
 
+_ONE_OF_SEVERAL = "a datagram of its own: several were captured as one, before they were cut apart (UDP_SEGMENT)"
 _STRANGER_LONG = "it belongs to no connection whose first Initial was seen"
 _STRANGER_SHORT = (
     "no handshake with this connection ID was seen, so that its length is not known; --dcid-length may tell"
