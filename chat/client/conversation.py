@@ -213,12 +213,14 @@ class Conversation:
     def _welcome(self, message: Message) -> list[Event]:
         """The answer to the greeting, or to a change of nickname or room."""
         events: list[Event] = [Welcomed(message.nickname, message.room, message.text, self.dialect)]
-        if message.room != self.room:
+        elsewhere = message.room != self.room
+        if elsewhere:
             self.names = ()
         self.nickname, self.room = message.nickname, message.room
         if self.welcomed:
             self._asked = None
-            self._old_until[self.room] = message.number
+            if elsewhere:
+                self._old_until[self.room] = message.number
             return events
         self.welcomed = True
         if message.store != self._incoming.store:

@@ -73,6 +73,8 @@ class Keeper:
         self._leaving = False
         self._ticket: Session | None = None
         self._ended: Exception | None = None  # why the present connection is over
+        self._loss: Exception | None = None  # why the last connection was lost that there was
+        self._lost_at = 0.0
         self._next_move = 0.0
         self._order = threading.RLock()  # of events; taken before `changed`
 
@@ -129,10 +131,13 @@ class Keeper:
                 return None
             if self._is_final(end):
                 return end
-            if monotonic() - began > STEADY:
-                self._backoff.attempts = 0
-            self._change_state(StateChanged(State.LOST, reason(end)))
-            wire = self._come_back(end)
+            attempt = self._backoff.attempts
+            if self.state is State.CONNECTED:
+                attempt, self._loss, self._lost_at = 0, end, monotonic()
+                if self._lost_at - began > STEADY:
+                    self._backoff.attempts = 0
+            self._change_state(StateChanged(State.LOST, reason(end), attempt))
+            wire = self._come_back()
         return None if self._leaving else self._ended
 
     def _is_done(self, end: Exception) -> bool:
@@ -153,13 +158,12 @@ class Keeper:
                 return end.remote and end.error_code in _FINAL_CODES
         return not isinstance(end, OSError)
 
-    def _come_back(self, end: Exception) -> Wire | None:
+    def _come_back(self) -> Wire | None:
         """A new connection, as soon as there can be one; None: this side leaves, or its patience has ended."""
-        lost = monotonic()
         while True:
             delay = self._backoff.next()
-            if self._patience is not None and monotonic() + delay > lost + self._patience:
-                self._ended = end
+            if self._patience is not None and monotonic() + delay > self._lost_at + self._patience:
+                self._ended = self._loss
                 return None
             self._wait_before_attempt(delay)
             if self._leaving:
@@ -191,13 +195,14 @@ class Keeper:
             self._conversation.begin()
             if self._leaving:
                 wire.close(abandon=True)
+        early = wire.early
         try:
-            if wire.early:
+            if early:
                 wire.send(self._conversation.hello())
             wire.establish()
             if wire.dialect is Dialect.SIMPLE:
                 self.emit(self._conversation.simple)
-            elif not wire.early:
+            elif not early:
                 wire.send(self._conversation.hello())
         except (ConnectionClosed, OSError) as error:
             wire.close(abandon=True)

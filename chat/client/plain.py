@@ -25,6 +25,8 @@ from chat.text import printable
 
 __all__ = ["PlainFace", "said_line"]
 
+_NOTHING = "nothing was missed"
+
 logger = logging.getLogger("chat")
 
 
@@ -59,7 +61,7 @@ class PlainFace:
             case StateChanged(State.LOST, reason, 0):
                 logger.warning("connection lost: %s; coming back", printable(reason))
             case CaughtUp(count):
-                logger.info("back again, %d message%s caught up", count, "" if count == 1 else "s")
+                logger.info("back again, %s", f"{count} message{'s' * (count > 1)} caught up" if count else _NOTHING)
 
     def _said(self, said: Said) -> None:
         if said.old and not self._conversing:

@@ -20,7 +20,7 @@ class Wire(Protocol):
 
     @property
     def early(self) -> bool:
-        """Whether what is sent before `establish` goes with the first flight."""
+        """Whether what is sent before `establish` goes with the first flight; afterwards, whether it was taken so."""
 
     @property
     def resumed(self) -> bool:
@@ -76,16 +76,22 @@ class QuicDial:
 
     def __call__(self, ticket: Session | None, early: bool) -> QuicWire:
         early = early and ticket is not None and ticket.early_data and ticket.alpn_protocol == Dialect.CHAT
-        return QuicWire(self._connect(session=ticket, early_data=early))
+        return QuicWire(self._connect(session=ticket, early_data=early), early=early)
 
 
 class QuicWire:
-    """A wire over `connection`. One thread may send while another one reads."""
+    """A wire over `connection`; early: which was asked to send data early. One thread may send while another reads."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, early: bool = False) -> None:
         self.connection = connection
-        self.early = connection.early_data_accepted is None and connection.selected_alpn_protocol() is None
+        # A ticket that is of no use any more makes it a connection like any other.
+        established = connection.selected_alpn_protocol() is not None
+        self._early = early and (not established or connection.early_data_accepted is True)
         self._outbox = Outbox(connection)
+
+    @property
+    def early(self) -> bool:
+        return self._early and self.connection.early_data_accepted is not False
 
     @property
     def resumed(self) -> bool:

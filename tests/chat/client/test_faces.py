@@ -71,6 +71,7 @@ def test_the_rest_is_logged_for_a_program(caplog: pytest.LogCaptureFixture) -> N
         Notice("ann joined\x07", "lobby"),
         lost,
         lost._replace(attempt=1),
+        CaughtUp(0),
         CaughtUp(1),
         CaughtUp(2),
         Refused("too fast", "", 3, "hello"),
@@ -80,6 +81,7 @@ def test_the_rest_is_logged_for_a_program(caplog: pytest.LogCaptureFixture) -> N
     assert caplog.messages == [
         "ann joined␇",
         "connection lost: nothing is heard of the server; coming back",
+        "back again, nothing was missed",
         "back again, 1 message caught up",
         "back again, 2 messages caught up",
         "not sent: too fast",

@@ -149,6 +149,20 @@ def test_the_loss_is_told_once_and_attempts_are_numbered(
     assert [early for _, early in server.dialled] == [False, True, True, True, True]
 
 
+def test_an_attempt_that_ends_early_is_an_attempt(server: FakeServer, zoe: Person) -> None:
+    """The server accepts the connection, and then closes it before it has said anything."""
+    wire = server.wire()
+    connected(zoe)
+    wire.cut(IdleTimeoutError())
+    assert lost(zoe).attempt == 0
+    server.greet = False
+    server.wire().cut(ConnectionClosedOK(0, "the server is shutting down", remote=True))
+    assert lost(zoe).attempt == 1
+    server.greet = True
+    server.wire()
+    connected(zoe)
+
+
 def test_patience_ends(server: FakeServer) -> None:
     zoe = Person(server.dial, patience=0)
     zoe.start()
