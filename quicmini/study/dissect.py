@@ -45,7 +45,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "input",
         nargs="+",
         metavar="HEX|FILE|-",
-        help="datagrams in hexadecimal, a capture (pcap, pcapng), or - for stdin",
+        help="a capture (pcap, pcapng), datagrams in hexadecimal, or - for either from standard input. In hexadecimal "
+        "each line is a datagram; where no line has more than 32 bytes, each paragraph is",
     )
     parser.add_argument("--keylog", metavar="FILE", help="secrets, as SSLKEYLOGFILE makes them (RFC 9850)")
     parser.add_argument(

@@ -93,8 +93,8 @@ def _padding(body: _Body) -> None:
 
 
 def _ack_delay(body: _Body) -> None:
-    exponent = body.ack_delay_exponent
-    body.reader.varint("ACK Delay", lambda delay: f"{delay}: {(delay << exponent) / 1000:g} ms (times 2^{exponent} µs)")
+    unit = 1 << body.ack_delay_exponent  # µs
+    body.reader.varint("ACK Delay", lambda delay: f"{delay} × {unit} µs = {delay * unit / 1000:g} ms")
 
 
 def _ack_ranges(body: _Body) -> None:

@@ -10,6 +10,7 @@ from quicmini.study.dissection.header_fields import version_name
 from quicmini.study.dissection.packets import Address, Datagram, Packet
 from quicmini.study.fields import Field
 from quicmini.study.terminal import WIDTH, Ink
+from quicmini.wire.packet import PacketType
 
 __all__ = ["datagram_lines"]
 
@@ -69,10 +70,10 @@ def _packet_title(packet: Packet, ink: Ink) -> Iterator[str]:
     """Its name and number, and what is known of its journey; more than one line only where numbers are huge."""
     title = packet.name if packet.packet_number is None else f"{packet.name} {packet.packet_number}"
     parts = [f"{title}: bytes {packet.offset} to {packet.offset + len(packet.raw) - 1}"]
-    if packet.version and packet.packet_type is not None:
+    if packet.version and packet.packet_type not in (None, PacketType.ONE_RTT):  # a short header has none
         parts.append(version_name(packet.version))
     if packet.key_phase is not None:
-        parts.append(f"key phase bit {packet.key_phase}")
+        parts.append(f"key phase {packet.key_phase}")
     if packet.connection is not None:
         parts.append(f"connection {packet.connection}")
     if packet.to_server is not None:

@@ -82,7 +82,7 @@ def test_where_it_is_truncated() -> None:
     ("payload", "name", "value"),
     [
         ("02 0a 19 00 03", "ACK", "packets 7 to 10"),
-        ("02 0a 19 00 03", "ACK Delay", "25: 0.2 ms (times 2^3 µs)"),
+        ("02 0a 19 00 03", "ACK Delay", "25 × 8 µs = 0.2 ms"),
         ("02 0a 19 00 03", "First ACK Range", "3: packets 7 to 10"),
         ("02 09 01 01 04 00 03", "ACK", "packets 5 to 9, 0 to 3"),
         ("02 09 01 01 04 00 03", "Gap", "0: 1 not acknowledged"),
@@ -103,7 +103,7 @@ def test_values_for_people(payload: str, name: str, value: str) -> None:
 
 
 def test_the_exponent_of_the_ack_delay() -> None:
-    assert value_of("02 0a 19 00 03", "ACK Delay", exponent=10) == "25: 25.6 ms (times 2^10 µs)"
+    assert value_of("02 0a 19 00 03", "ACK Delay", exponent=10) == "25 × 1024 µs = 25.6 ms"
 
 
 def test_a_frame_where_it_must_not_be() -> None:
