@@ -11,6 +11,7 @@ from pathlib import Path
 from quicmini.observe.keylog import parse_key_log
 from quicmini.study.dissection.connection import KeyLogSecrets
 from quicmini.study.dissection.dissector import Dissector
+from quicmini.study.dissection.opening import Secrets
 from quicmini.study.dissection.output import datagram_lines
 from quicmini.study.dissection.packets import Datagram
 from quicmini.study.dissection.report import datagram_object
@@ -87,8 +88,12 @@ def run(arguments: Namespace) -> int:
 
 
 def _secrets(embedded: str, key_log: str | None) -> KeyLogSecrets:
-    """Those inside the capture, and those of the file. Raises InputError."""
-    found = dict(_parsed(embedded, "the key log inside the capture"))
+    """Those inside the capture, and those of the file. Raises InputError for the file; of the other it only tells."""
+    found: dict[bytes, Secrets] = {}
+    try:
+        found.update(_parsed(embedded, "The key log inside the capture"))
+    except InputError as error:
+        print(error, file=sys.stderr)
     if key_log is not None:
         try:
             text = Path(key_log).read_text(encoding="ascii")

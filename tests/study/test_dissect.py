@@ -83,6 +83,16 @@ def test_secrets_from_a_file_open_what_the_capture_alone_does_not(
     assert "13 packets opened.\n" in output_of(capsys, *datagrams, "--keylog", str(log))
 
 
+def test_secrets_inside_a_capture_that_are_damaged(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    content = (Path(__file__).parent / "dissection" / "data" / "quicmini-aioquic-v2.pcapng").read_bytes()
+    file = tmp_path / "file.pcapng"
+    file.write_bytes(content.replace(b"CLIENT_HANDSHAKE_TRAFFIC_SECRET ", b"CLIENT HANDSHAKE TRAFFIC SECRET "))
+    assert main(["dissect", str(file)]) == 0
+    printed = capsys.readouterr()
+    assert "5 packets opened, 8 could not be" in printed.out
+    assert printed.err.startswith("The key log inside the capture is no key log: not a line of a key log")
+
+
 def test_nothing_encrypted(capsys: pytest.CaptureFixture[str]) -> None:
     assert output_of(capsys, "0x80000000000008f067a5502a4262b500000001").endswith(
         "1 datagram; nothing in it was encrypted.\n"
