@@ -113,7 +113,7 @@ class Conversation:
             raise ValueError(_TOO_SIMPLE)
         message = Message(self.nickname, text, kind=kind, room=self.room, recipient=recipient)
         if len(text) > SAFE_LENGTH:
-            message._replace(session=self._session, seq=2**62).encode(self.dialect)
+            message.encode(Dialect.SIMPLE)  # the server may have to tell it to others in that
         self.unheard[self._outgoing.add(message).seq] = text
 
     def ask(self, kind: str, *, nickname: str = "", room: str = "") -> list[Event]:
@@ -271,6 +271,7 @@ class Conversation:
         refused = Refused(message.text, message.recipient, message.seq, dropped.text if dropped else "")
         if not self.welcomed:
             self.refused = refused
+            return []  # it ends the session, which says why
         return [refused]
 
 
