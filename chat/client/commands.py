@@ -46,7 +46,7 @@ def run(person: Person, line: str) -> None:
             raise ValueError(f"there is no /{name}; /help lists what there is, and // begins a line with a slash")
         command.run(person, rest.strip())
     except ValueError as error:
-        person.tell(Refused(str(error), said=line))
+        person.tell(Refused(str(error), f"/{name}", said=line))
 
 
 def _help(person: Person, _rest: str) -> None:

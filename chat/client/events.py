@@ -49,7 +49,7 @@ class Confirmed(NamedTuple):
 
 class Refused(NamedTuple):
     """Something asked of the server, or of this client, is not done. text: why. seq: of the message, 0 if it was none;
-    kind: the `chat.message.Kind` of what was asked; said: what the message was."""
+    kind: the `chat.message.Kind` of what was asked, or the command, with its slash; said: what the message was."""
 
     text: str
     kind: str = ""

@@ -79,6 +79,7 @@ def test_lines_that_cannot_be(line: str, words: str) -> None:
     (refused,) = person.told
     assert isinstance(refused, Refused)
     assert words in refused.text
+    assert refused.kind == line.split(" ")[0]
 
 
 def test_help_has_a_line_for_each() -> None:
