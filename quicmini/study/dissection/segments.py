@@ -10,14 +10,11 @@ from collections.abc import Iterator
 
 __all__ = ["Segments"]
 
-_USUAL_DATAGRAM = 1500
-"""Bytes: what is larger may be several datagrams, or has been sent over a link with room for it."""
-
 _MAX_SEGMENTS = 128  # that Linux takes in one call
 _SMALLEST = 21  # bytes: less is no packet with a short header (RFC 9001 §5.4.2)
 
-_MAX_SEARCHES = 16
-"""Times that all sizes are tried in vain, before only those are that have been found: a search costs up to a second."""
+_MAX_IN_VAIN = 500_000
+"""Sizes that are tried in vain, before only those are that have been found: that takes some seconds."""
 
 
 class Segments:
@@ -30,14 +27,13 @@ class Segments:
     def sizes(self, total: int) -> Iterator[int]:
         """What the first of several datagrams may measure that have `total` bytes together, the likeliest first."""
         yield from (size for size in tuple(self._known) if size < total)
-        if total > _USUAL_DATAGRAM and self._in_vain < _MAX_SEARCHES:
-            self._in_vain += 1
-            yield from range(max(_SMALLEST, total // _MAX_SEGMENTS), total)
+        if self._in_vain < _MAX_IN_VAIN:
+            others = range(max(_SMALLEST, total // _MAX_SEGMENTS), total)
+            yield from others
+            self._in_vain += len(others)  # whoever has found one does not come back
 
     def found(self, size: int) -> None:
         """This is one of them."""
         if size in self._known:
             self._known.remove(size)
-        else:
-            self._in_vain -= 1
         self._known.insert(0, size)

@@ -29,7 +29,7 @@ def test_each_is_found(sealer: Sealer) -> None:
     dissector = Dissector(KEY_LOG, dcid_length=8)
     dissector.datagram(sized(sealer, 0, 40))
     number = 1
-    for size, count in ((1200, 3), (1200, 5), (1452, 2), (9000, 3), (1200, 2)):
+    for size, count in ((1200, 1), (600, 1), (1200, 3), (1200, 5), (1452, 2), (9000, 3), (1200, 2)):
         together = b"".join(sized(sealer, number + index, size) for index in range(count))
         packets = dissector.datagram(together + sized(sealer, number + count, 300)).packets
         assert [(packet.packet_number, len(packet.raw)) for packet in packets] == [
@@ -57,14 +57,13 @@ def test_a_damaged_one_stays_whole_and_the_search_is_given_up(sealer: Sealer) ->
 
 def test_what_is_tried() -> None:
     segments = Segments()
-    assert list(segments.sizes(1500)) == []
-    assert list(segments.sizes(1501)) == list(range(21, 1501))
+    assert list(segments.sizes(1500)) == list(range(21, 1500))
     assert next(segments.sizes(12800)) == 100
     segments.found(1200)
     segments.found(1452)
     segments.found(1200)
-    assert list(segments.sizes(1400)) == [1200]
+    assert list(segments.sizes(1400))[:2] == [1200, 21]
     assert list(segments.sizes(1600))[:3] == [1200, 1452, 21]
-    for _ in range(20):
-        list(segments.sizes(1501))
+    for _ in range(10):
+        list(segments.sizes(65_000))
     assert list(segments.sizes(4000)) == [1200, 1452]
