@@ -137,7 +137,7 @@ def _add_join(subparsers: Subparsers) -> None:
     )
     face = join.add_mutually_exclusive_group()
     face.add_argument(
-        "--plain", action="store_true", help="lines as on a terminal, in a pipe too: commands, who comes and goes"
+        "--plain", action="store_true", help="lines instead of the terminal interface; in a pipe, commands work in them"
     )
     face.add_argument("--json", action="store_true", help="each event as a line of JSON, and commands in the lines")
     join.add_argument(

@@ -6,14 +6,16 @@ import argparse
 import dataclasses
 import json
 import logging
+import os
 import queue
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol, TextIO, TypeAlias
 
 from chat import passwords, problems
 from chat.address import format_address
@@ -40,6 +42,16 @@ KEEP_ALIVE = 5.0  # seconds of silence before a sign of life: a server that was 
 MAX_EVENTS = 1000  # that wait to be shown; then nothing more is received
 PIPE_PATIENCE = 30.0  # seconds for which a program's connection is tried to be made again; a person decides themselves
 
+# Why a session ended, for the person, who was connected or not.
+ToProblem: TypeAlias = Callable[[Exception, bool], Problem]
+
+
+class _End(NamedTuple):
+    """Why a session is over, and whether it was ever connected."""
+
+    error: Exception | None
+    connected: bool
+
 
 class Face(Protocol):
     """How a session is shown. not_sent: how much of what was typed has been refused."""
@@ -58,8 +70,7 @@ def join(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if bool(options.cert) != bool(options.key):
         raise Problem("--cert and --key go together: a certificate is no use without its private key")
-    if options.insecure:
-        logger.warning("--insecure: whoever answers is trusted")
+    interface = _has_interface(options)
     trust = Trust(options.state_dir, options.ca, options.insecure, options.cert, options.key)
     try:
         password = passwords.given(options.password_file)
@@ -68,7 +79,7 @@ def join(options: argparse.Namespace) -> int:
     with recording(options.pcapng) as capture:
         while True:
             try:
-                return _join(options, trust, password, capture)
+                return _join(options, trust, password, capture, interface=interface)
             except Problem as problem:
                 if not problems.wants_password(problem.__cause__):
                     raise
@@ -76,9 +87,9 @@ def join(options: argparse.Namespace) -> int:
                     raise
 
 
-def _join(options: argparse.Namespace, trust: Trust, password: str, capture: Capture | None) -> int:
+def _join(options: argparse.Namespace, trust: Trust, password: str, capture: Capture | None, *, interface: bool) -> int:
     events: queue.Queue[Event] = queue.Queue(MAX_EVENTS)
-    on_terminal = sys.stdin is not None and sys.stdin.isatty()
+    on_terminal = _is_terminal(sys.stdin)
     session = Session(
         QuicDial(_connect(options, trust, capture)),
         options.nick,
@@ -87,18 +98,28 @@ def _join(options: argparse.Namespace, trust: Trust, password: str, capture: Cap
         password=password,
         patience=(None if on_terminal else PIPE_PATIENCE) if options.patience is None else options.patience,
     )
-    conversing = on_terminal or options.plain
-    face: Face = JsonFace() if options.json else PlainFace(session, conversing=conversing)
-    session.start()
+    show = _converse if interface else _show
     try:
-        _show(session, events, face, partial(_problem, options.server, trust), commands=conversing or options.json)
-    except (BrokenPipeError, KeyboardInterrupt):
-        session.leave()
-        raise
+        return show(options, session, events, partial(_problem, options.server, trust))
     finally:
         if options.stats and isinstance(session.wire, QuicWire):
             _write_stats(session.wire, options.stats)
-    return 1 if face.not_sent else 0
+
+
+def _has_interface(options: argparse.Namespace) -> bool:
+    """Whether there is a terminal for the interface, and prompt_toolkit, and nobody wants lines."""
+    if options.plain or options.json or not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
+        return False
+    if os.environ.get("TERM", "dumb") == "dumb":
+        return False
+    if find_spec("prompt_toolkit") is None:
+        logger.info("lines only; for the terminal interface: pip install 'quicmini[tui]' (--plain: no more of this)")
+        return False
+    return True
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def _connect(options: argparse.Namespace, trust: Trust, capture: Capture | None) -> Connect:
@@ -112,29 +133,53 @@ def _connect(options: argparse.Namespace, trust: Trust, capture: Capture | None)
     )
 
 
-def _show(
-    session: Session,
-    events: queue.Queue[Event],
-    face: Face,
-    problem: Callable[[Exception, bool], Problem],
-    *,
-    commands: bool,
-) -> None:
-    """Show what happens until the session is over. Raises Problem if it has not ended well."""
+def _converse(options: argparse.Namespace, session: Session, events: queue.Queue[Event], problem: ToProblem) -> int:
+    """Show the terminal interface until somebody leaves. Raises Problem if the session has not ended well."""
+    from chat.client.tui.terminal import LogLines, Terminal
+
+    with LogLines() as log:
+        _start(options, session)
+        terminal = Terminal(session, events, format_address(options.server), log)
+        error = terminal.run()
+    if error is not None:
+        raise problem(error, terminal.connected) from error
+    return 0
+
+
+def _show(options: argparse.Namespace, session: Session, events: queue.Queue[Event], problem: ToProblem) -> int:
+    """Show what happens as lines until the session is over. Raises Problem if it has not ended well."""
+    conversing = options.plain or _is_terminal(sys.stdin)
+    face: Face = JsonFace() if options.json else PlainFace(session, conversing=conversing)
+    _start(options, session)
+    try:
+        end = _show_events(session, events, face, commands=conversing or options.json)
+    except (BrokenPipeError, KeyboardInterrupt):
+        session.leave()
+        raise
+    if end.error is not None:
+        raise problem(end.error, end.connected) from end.error
+    return 1 if face.not_sent else 0
+
+
+def _show_events(session: Session, events: queue.Queue[Event], face: Face, *, commands: bool) -> _End:
     connected = False
     while True:
         event = events.get()
         if isinstance(event, StateChanged) and event.state is State.CONNECTED and not connected and session.wire:
             connected = True
             logger.info("connected to %s as %s", format_address(session.wire.remote), session.nickname)
-            if sys.stdin and sys.stdin.isatty():
+            if _is_terminal(sys.stdin):
                 logger.info("each line that you type is a message, /help lists commands; Ctrl-D leaves")
             threading.Thread(target=_type, args=(session, commands), name="chat typist", daemon=True).start()
         face.show(event)
         if isinstance(event, Ended):
-            if event.error is not None:
-                raise problem(event.error, connected) from event.error
-            return
+            return _End(event.error, connected)
+
+
+def _start(options: argparse.Namespace, session: Session) -> None:
+    if options.insecure:
+        logger.warning("--insecure: whoever answers is trusted")
+    session.start()
 
 
 def _type(session: Session, commands: bool) -> None:

@@ -23,7 +23,7 @@ from chat.client.style import BELL, colours_wanted, painted
 from chat.message import Kind
 from chat.text import printable
 
-__all__ = ["PlainFace", "said_line"]
+__all__ = ["PlainFace", "rooms_line", "said_line"]
 
 _NOTHING = "nothing was missed"
 
@@ -55,7 +55,7 @@ class PlainFace:
             case Names():
                 self._tell(f"in {event.room}: {', '.join(event.names)}")
             case Rooms():
-                self._tell(f"rooms: {', '.join(f'{name} ({people})' for name, people in event.rooms)}")
+                self._tell(rooms_line(event))
             case Refused():
                 self._refused(event)
             case StateChanged(State.LOST, reason, 0):
@@ -92,6 +92,11 @@ class PlainFace:
 
     def _print(self, line: str) -> None:
         print(line, file=self._out, flush=True)
+
+
+def rooms_line(rooms: Rooms) -> str:
+    """Which rooms there are, for people."""
+    return f"rooms: {', '.join(f'{name} ({people})' for name, people in rooms.rooms)}"
 
 
 def said_line(said: Said, *, colours: bool = False) -> str:
