@@ -82,11 +82,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has gone, as in `| head`. The interpreter's own last flush must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read the output has gone, as in `| head`
+        _drop_output()
         return READER_GONE
+    except OSError as error:  # the commands tell what they cannot read themselves
+        _drop_output()
+        print(f"The output cannot be written: {error.strerror or error}.", file=sys.stderr)
+        return 1
     return status
+
+
+def _drop_output() -> None:
+    """What is left of the output goes nowhere: the interpreter's own last flush must not complain either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -46,6 +46,13 @@ def test_a_reader_that_has_gone_is_no_traceback() -> None:
     assert (run.returncode, run.stderr) == (141, b"")
 
 
+def test_a_full_disk_is_one_sentence() -> None:
+    command = [sys.executable, "-m", "quicmini", "vectors", "rfc9001-a4-retry"]
+    with open("/dev/full", "wb") as full:
+        run = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert (run.returncode, run.stderr) == (1, b"The output cannot be written: No space left on device.\n")
+
+
 def test_an_interruption_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(arguments: object) -> int:
         raise KeyboardInterrupt
