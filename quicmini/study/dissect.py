@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +17,7 @@ from quicmini.study.dissection.output import datagram_lines
 from quicmini.study.dissection.packets import Datagram
 from quicmini.study.dissection.report import datagram_object
 from quicmini.study.dissection.sources import InputError, read_inputs
-from quicmini.study.terminal import Ink
+from quicmini.study.terminal import WIDTH, Ink
 from quicmini.wire.packet import MAX_CID_LENGTH
 
 __all__ = ["EXAMPLE", "HELP", "add_arguments", "run"]
@@ -132,4 +133,4 @@ def _print(datagrams: Iterable[Datagram], first_time: float, *, any_keys: bool) 
         outcome = "nothing in it was encrypted"
     print(f"{count} datagram{'' if count == 1 else 's'}; {outcome}.")
     if needing_keys and not any_keys:
-        print(_HOW_TO_LOG)
+        print(textwrap.fill(_HOW_TO_LOG, WIDTH))

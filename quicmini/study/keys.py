@@ -10,7 +10,7 @@ from typing import NamedTuple
 from quicmini.crypto.keys import INITIAL_SUITE, IV_LENGTH, CipherSuite, version_keys
 from quicmini.study.derivation import Input, Step, expand_label, extract, show_step
 from quicmini.study.terminal import Ink
-from quicmini.study.tls_fields.names import QUIC_VERSIONS
+from quicmini.study.versions import version_name
 from quicmini.wire.packet import MAX_CID_LENGTH, VERSION_1, VERSION_2
 
 __all__ = ["EXAMPLE", "HELP", "Part", "add_arguments", "initial_keys", "packet_keys", "parse_connection_id", "run"]
@@ -41,7 +41,7 @@ def initial_keys(dcid: bytes, version: int) -> tuple[Part, ...]:
     ValueError for one that is not spoken here.
     """
     constants = version_keys(version)
-    salt = Input("salt", constants.initial_salt, f"the same for all of {QUIC_VERSIONS[version]}")
+    salt = Input("salt", constants.initial_salt, f"the same for all of {version_name(version)}")
     section = "RFC 9001 §5.2" if version == VERSION_1 else "RFC 9369 §3.3.1"
     common = extract("initial_secret", salt, Input("connection_id", dcid), section)
     return (
@@ -113,7 +113,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _lines(dcid: bytes, version: int, ink: Ink) -> Iterator[str]:
-    yield ink("title", f"Initial keys of {QUIC_VERSIONS[version]} for connection ID {dcid.hex()}")
+    yield ink("title", f"Initial keys of {version_name(version)} for connection ID {dcid.hex()}")
     yield "Whoever sees the client's first packet can compute them: they guard against accidents and"
     yield "against those who cannot see it, not against a listener (RFC 9001 §7). After a Retry packet"
     yield "they come from its Source Connection ID in the same way (RFC 9001 §5.2)."

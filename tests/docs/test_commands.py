@@ -14,9 +14,6 @@ from tests.docs.console import commands, differences, execute, furnish
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 MAX_WIDTH = 100  # columns, of what is shown
 
-# What is shown roughly runs in real time: on a machine that has much else to do, even timers can get in between.
-TRIES = 4
-
 pages = pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 
 # In a drawing: `Loop.run   sync/loop.py`.
@@ -28,11 +25,8 @@ _LINK = re.compile(r"\[([^\]]+)\]\(([^)#]+)(?:#[^)]*)?\)")
 def test_commands_print_what_is_shown(page: Path, tmp_path: Path) -> None:
     furnish(tmp_path)
     for command in commands(page.read_text(encoding="utf-8")):
-        for _ in range(TRIES if command.roughly else 1):
-            status, printed = execute(command, tmp_path)
-            wrong = differences(command, printed)
-            if not wrong:
-                break
+        status, printed = execute(command, tmp_path)
+        wrong = differences(command, printed)
         assert not wrong, "\n".join([f"{page.name}:{command.line}: $ {command.text}", *wrong])
         assert status == command.status, f"{page.name}:{command.line}: $ {command.text} exits {status}"
 

@@ -26,7 +26,7 @@ INITIAL, RETRY, SHORT = "rfc9001-a2-client-initial", "rfc9001-a4-retry", "rfc900
     ("name", "value", "offset", "lines"),
     [
         (INITIAL, "packet", 4, ["it lies in packet > Version, byte 4 of 4 (RFC 8999 §5.1)",
-                                "which should say 'QUIC v1', and is Version 'not known here'"]),
+                                "which should say 'QUIC v1', and is Version 'unknown'"]),
         (INITIAL, "packet", 6, ["it lies in packet > Destination Connection ID, byte 1 of 8 (RFC 8999 §5.1)",
                                 "which should say '8394c8f03e515708', and is Destination Connection ID "
                                 "'0394c8f03e515708'"]),

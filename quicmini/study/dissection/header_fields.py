@@ -9,9 +9,10 @@ from quicmini.study.dissection.frame_fields import PACKET_NAMES
 from quicmini.study.dissection.frame_text import bytes_text
 from quicmini.study.dissection.reading import FieldReader, Truncated, shown_bytes
 from quicmini.study.fields import Field, unreadable
+from quicmini.study.versions import version_name
 from quicmini.wire.packet import MAX_CID_LENGTH, VERSION_1, VERSION_2, PacketType
 
-__all__ = ["Header", "first_byte_field", "read_header", "read_short_header", "version_name"]
+__all__ = ["Header", "first_byte_field", "read_header", "read_short_header"]
 
 _RETRY_TAG_LENGTH = 16
 
@@ -119,18 +120,6 @@ def first_byte_field(
 def _drawn(byte: int, mask: int) -> str:
     bits = "".join("." if not mask >> at & 1 else str(byte >> at & 1) for at in range(7, -1, -1))
     return f"{bits[:4]} {bits[4:]}"
-
-
-def version_name(version: int) -> str:
-    """A version number with what is known of it (RFC 9000 §15)."""
-    if version >> 8 == 0xFF0000:
-        return f"draft-ietf-quic-transport-{version & 0xFF}"
-    if version & 0x0F0F0F0F == 0x0A0A0A0A:
-        return "reserved, to exercise version negotiation"
-    return _VERSION_NAMES.get(version, "not known here")
-
-
-_VERSION_NAMES = {0: "Version Negotiation", VERSION_1: "QUIC v1", VERSION_2: "QUIC v2"}
 
 
 def read_header(datagram: bytes, start: int) -> Header:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from quicmini.crypto.keys import CIPHER_SUITES, INITIAL_SUITE, initial_secrets
 from quicmini.crypto.protection import Opener
 from quicmini.errors import DecodeError
-from quicmini.study.dissection.header_fields import version_name
+from quicmini.study.versions import version_name
 from quicmini.wire.packet import PacketType, decode_packet_number
 
 __all__ = [

@@ -62,7 +62,7 @@ def read_inputs(inputs: Sequence[str]) -> Given:
         remarks += given.remarks
         datagrams += given.datagrams if len(inputs) == 1 else _renumbered(given.datagrams, len(datagrams))
     if not datagrams:
-        raise InputError(" ".join(["There is no UDP datagram in what was given.", *remarks]), status=1)
+        raise InputError("; ".join(["There is no UDP datagram in what was given", *remarks]) + ".", status=1)
     return Given(datagrams, secrets, remarks)
 
 

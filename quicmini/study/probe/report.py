@@ -11,7 +11,7 @@ from quicmini.study.columns import in_columns
 from quicmini.study.probe.verdict import Verdict
 from quicmini.study.probe.watch import Watch
 from quicmini.study.terminal import Ink
-from quicmini.study.tls_fields.names import quic_version
+from quicmini.study.versions import numbered_version
 from quicmini.sync.inquiry import Answer
 
 __all__ = ["Line", "certificate", "handshake", "later", "parameters", "path", "show", "versions"]
@@ -44,13 +44,13 @@ def show(title: str, lines: list[Line], ink: Ink) -> Iterator[str]:
 
 def versions(answer: Answer | None, watch: Watch) -> list[Line]:
     """Which there are, and which one the connection has."""
-    offered = ", ".join(map(quic_version, answer.versions)) if answer else "no answer to the question"
+    offered = ", ".join(map(numbered_version, answer.versions)) if answer else "no answer to the question"
     lines = [Line("offered", offered, "in Version Negotiation (RFC 9000 §6.1)")]
     if watch.refused_versions:
-        refused = ", ".join(map(quic_version, watch.refused_versions))
+        refused = ", ".join(map(numbered_version, watch.refused_versions))
         lines.append(Line("refused the first try", f"offers {refused}", "RFC 9000 §6.2"))
     if watch.first("ServerHello") is not None and watch.version is not None:
-        lines.append(Line("in use", quic_version(watch.version)))
+        lines.append(Line("in use", numbered_version(watch.version)))
     return lines
 
 

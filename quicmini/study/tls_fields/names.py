@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from quicmini.crypto.keys import CIPHER_SUITES
-from quicmini.wire.packet import VERSION_1, VERSION_2
 
 __all__ = [
     "MESSAGES",
-    "QUIC_VERSIONS",
     "cipher_suite",
     "group",
     "name_in",
-    "quic_version",
     "signature_scheme",
     "tls_version",
 ]
@@ -36,7 +33,6 @@ MESSAGES = {
 
 _TLS_VERSIONS = {0x0300: "SSL 3.0", 0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
 
-QUIC_VERSIONS = {VERSION_1: "QUIC v1", VERSION_2: "QUIC v2"}
 
 _CIPHER_SUITES = {
     **{code: suite.name for code, suite in CIPHER_SUITES.items()},
@@ -110,9 +106,3 @@ cipher_suite = name_in(_CIPHER_SUITES)
 group = name_in(_GROUPS)
 signature_scheme = name_in(_SIGNATURE_SCHEMES)
 tls_version = name_in(_TLS_VERSIONS)
-
-
-def quic_version(version: int) -> str:
-    """A QUIC version; those of the pattern 0x?a?a?a?a mean nothing (RFC 9000 §15)."""
-    name = QUIC_VERSIONS.get(version) or ("reserved" if version & 0x0F0F0F0F == 0x0A0A0A0A else None)
-    return f"{name} ({version:#010x})" if name else f"{version:#010x}"

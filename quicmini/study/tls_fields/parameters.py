@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from quicmini.errors import TransportError
 from quicmini.study.fields import Field
-from quicmini.study.tls_fields.names import quic_version
 from quicmini.study.tls_fields.reader import FieldReader, Parse, compose
+from quicmini.study.versions import numbered_version
 from quicmini.wire.frames import RESET_TOKEN_LENGTH
 from quicmini.wire.transport_parameters import parse_transport_parameters
 
@@ -67,8 +67,8 @@ def _preferred_address(reader: FieldReader) -> str:
 
 def _versions(reader: FieldReader) -> str:
     """RFC 9368 §3."""
-    chosen = quic_version(reader.number("Chosen Version", 4, show=quic_version))
-    available = reader.numbers("Available Version", 4, show=quic_version)
+    chosen = numbered_version(reader.number("Chosen Version", 4, show=numbered_version))
+    available = reader.numbers("Available Version", 4, show=numbered_version)
     return f"chosen: {chosen}; available: {', '.join(available) or 'none'}"
 
 

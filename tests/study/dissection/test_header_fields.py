@@ -13,7 +13,6 @@ from quicmini.study.dissection.header_fields import (
     first_byte_field,
     read_header,
     read_short_header,
-    version_name,
 )
 from quicmini.wire.packet import (
     VERSION_1,
@@ -114,17 +113,3 @@ def test_the_bits_of_the_first_byte() -> None:
     assert [child.value for child in protected.children[2:]] == [
         "..01 .... Initial", ".... 00.. protected", ".... ..11 protected"
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("version", "name"),
-    [
-        (1, "QUIC v1"),
-        (VERSION_2, "QUIC v2"),
-        (0xFF00001D, "draft-ietf-quic-transport-29"),
-        (0x1A2A3A4A, "reserved, to exercise version negotiation"),
-        (7, "not known here"),
-    ],
-)
-def test_names_of_versions(version: int, name: str) -> None:
-    assert version_name(version) == name
