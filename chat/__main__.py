@@ -21,6 +21,7 @@ from chat.exchange import IDLE_TIMEOUT
 from chat.message import DEFAULT_PORT
 from chat.problems import Problem
 from chat.recording import add_option as add_recording
+from chat.server.history import DEFAULT_LIMIT
 from chat.text import check_name, printable
 
 __all__ = ["main"]
@@ -28,6 +29,7 @@ __all__ = ["main"]
 READER_GONE = 128 + signal.SIGPIPE  # the exit statuses that a shell gives to what these signals ended
 INTERRUPTED = 128 + signal.SIGINT
 MAX_IDLE_TIMEOUT = 3600  # seconds
+MAX_COUNT = 10**9
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 T = TypeVar("T")
@@ -84,7 +86,15 @@ def _add_serve(subparsers: Subparsers) -> None:
     serve.add_argument(
         "--key", metavar="FILE", type=_argument(_readable_file), help="the certificate's private key, PEM"
     )
-    _add_state_dir(serve, "the self-signed certificate is")
+    _add_state_dir(serve, "the history, the self-signed certificate and a secret are")
+    serve.add_argument("--no-history", action="store_true", help="keep nothing of what is said when the server ends")
+    serve.add_argument(
+        "--history-limit",
+        metavar="N",
+        type=_argument(_count),
+        default=DEFAULT_LIMIT,
+        help="how many messages are kept at most; older ones go (%(default)s)",
+    )
     serve.add_argument(
         "--idle-timeout",
         metavar="SECONDS",
@@ -213,6 +223,12 @@ def _room(text: str) -> str:
 
 def _patience(text: str) -> float:
     return 0.0 if text == "0" else _seconds(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= MAX_COUNT):
+        raise ValueError(f"{text!r} is no count: a number from 1 to {MAX_COUNT}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

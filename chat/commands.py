@@ -17,10 +17,12 @@ from chat.address import format_address
 from chat.certificates import WILDCARD_ADDRESSES, CertificateFiles
 from chat.exchange import chat_config
 from chat.identity import Identity, announce
-from chat.message import ALPN_PROTOCOL
+from chat.message import ALPN_PROTOCOLS
 from chat.problems import Problem
 from chat.recording import recording
 from chat.server import Server
+from chat.server.history import MEMORY_LIMIT, History
+from chat.state import kept_secret, private_directory
 from quicmini import Listener, listen
 from quicmini.config import Capture
 
@@ -28,6 +30,8 @@ __all__ = ["serve"]
 
 logger = logging.getLogger("chat")
 
+HISTORY_FILE = "history.sqlite3"
+RESET_KEY_FILE = "reset.key"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
 
@@ -43,8 +47,29 @@ def serve(options: argparse.Namespace) -> int:
     identity = _identity(options)
     with recording(options.pcapng) as capture:
         listener = _listen(options, identity, capture)
-        _serve(Server(listener), partial(identity.reload, listener), on_terminal=on_terminal)
+        server = _server(options, identity, listener)
+        _serve(server, partial(identity.reload, listener), on_terminal=on_terminal)
     return 0
+
+
+def _server(options: argparse.Namespace, identity: Identity, listener: Listener) -> Server:
+    try:
+        history = _history(options)
+    except (OSError, ValueError) as error:
+        listener.close()
+        raise problems.of_listening(error, format_address((options.bind, options.port))) from error
+    files = identity.files()
+    announce(files)
+    logger.info("join with: python -m chat join %s", _join_arguments(options, listener.address, files))
+    logger.info("listening on UDP %s", format_address(listener.address))
+    return Server(listener, history)
+
+
+def _history(options: argparse.Namespace) -> History:
+    """What was said, kept in the state directory or not at all."""
+    if options.no_history:
+        return History(None, min(options.history_limit, MEMORY_LIMIT))
+    return History(private_directory(options.state_dir) / HISTORY_FILE, options.history_limit)
 
 
 def _serve(server: Server, reload: Callable[[], None], *, on_terminal: bool) -> None:
@@ -71,19 +96,19 @@ def _accept(server: Server) -> None:
 def _listen(options: argparse.Namespace, identity: Identity, capture: Capture | None) -> Listener:
     try:
         files = identity.files()
-        listener = listen(
+        return listen(
             (options.bind, options.port),
-            alpn_protocols=[ALPN_PROTOCOL],
+            alpn_protocols=list(ALPN_PROTOCOLS),
             certfile=str(files.certfile),
             keyfile=str(files.keyfile),
-            config=chat_config(options.idle_timeout, capture),
+            config=dataclasses.replace(
+                chat_config(options.idle_timeout, capture),
+                early_data=True,
+                stateless_reset_key=kept_secret(options.state_dir, RESET_KEY_FILE),
+            ),
         )
     except (OSError, ValueError) as error:
         raise problems.of_listening(error, format_address((options.bind, options.port))) from error
-    announce(files)
-    logger.info("join with: python -m chat join %s", _join_arguments(options, listener.address, files))
-    logger.info("listening on UDP %s", format_address(listener.address))
-    return listener
 
 
 def _join_arguments(options: argparse.Namespace, address: tuple[str, int], files: CertificateFiles) -> str:

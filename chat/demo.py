@@ -21,6 +21,7 @@ from chat.address import format_address, parse_address
 from chat.lossy_path import LossyPath
 from chat.message import DEFAULT_PORT, Message
 from chat.problems import Problem
+from chat.text import SERVER_NAME
 
 __all__ = ["demo"]
 
@@ -180,8 +181,10 @@ class _Process:
         self._popen.stdin.flush()
 
     def output(self) -> str:
-        """The next line of stdout."""
-        return self._next(self._popen.stdout)
+        """The next line of stdout that a person has said: not who has joined."""
+        while (line := self._next(self._popen.stdout)).startswith(f"[{SERVER_NAME}]: "):
+            pass
+        return line
 
     def log(self, start: str) -> str:
         """The next line of stderr that starts like this."""

@@ -9,16 +9,17 @@ from enum import IntEnum
 
 from chat.address import format_address
 from chat.gob import GobError
-from chat.message import MAX_MESSAGE_SIZE, Dialect, Message
+from chat.message import MAX_SIZES, Dialect, Message
 from quicmini import Config, Connection, Stream, StreamReset, StreamStopped
 from quicmini.config import Capture
 
-__all__ = ["ErrorCode", "Inbox", "Outbox", "chat_config"]
+__all__ = ["ErrorCode", "Inbox", "Outbox", "chat_config", "dialect_of"]
 
 logger = logging.getLogger("chat")
 
 IDLE_TIMEOUT = 20.0  # seconds; with a PING at half of it, a peer that has died is noticed within 30
 MAX_HALF_OPEN = 16  # streams whose other direction waits to be ended by the peer
+DIRECT_SIZE = 16 * 1024  # bytes for which a new stream always has room (`Config.send_buffer_total`)
 MAX_REFUSED = 16  # messages that are none before a peer is told to go
 
 
@@ -28,6 +29,9 @@ class ErrorCode(IntEnum):
     NO_MESSAGE = 1  # what came is no message
     TOO_SLOW = 2  # the client does not take the messages in as fast as they come
     FULL = 3  # the server has as many clients as it can serve, or as many from one address
+    REPLACED = 4  # the session goes on over another connection
+    OUT_OF_ORDER = 5  # too much was said while something before it was missing
+    NOT_KEPT = 6  # the server cannot keep messages just now: come back later
     PASSWORD = 7  # the client does not know it
     NO_NAME = 8  # the client's certificate names nobody
     FLOOD = 9  # the client says more than anybody can read
@@ -49,6 +53,11 @@ def chat_config(
     )
 
 
+def dialect_of(connection: Connection) -> Dialect:
+    """What the two sides speak: with whoever has agreed on no other protocol, the seed's."""
+    return Dialect.CHAT if connection.selected_alpn_protocol() == Dialect.CHAT else Dialect.SIMPLE
+
+
 class Outbox:
     """Sends each message on a new bidirectional stream, its end in the same packet as its last byte.
 
@@ -63,7 +72,9 @@ class Outbox:
 
     def send(self, data: bytes) -> None:
         """Hand over one message. Blocks for stream credit and buffer space; raises ConnectionClosed."""
-        stream = self._open()
+        self._send(self._open(), data)
+
+    def _send(self, stream: Stream, data: bytes) -> None:
         try:
             stream.sendall(data, end_stream=True)
         except StreamStopped:
@@ -71,6 +82,18 @@ class Outbox:
             return
         self._half_open.append(stream)
         self._close_all_but(MAX_HALF_OPEN)
+
+    def try_send(self, data: bytes) -> bool:
+        """Hand over one message of DIRECT_SIZE bytes at most, if that takes no waiting; otherwise False.
+
+        Does not block; raises ConnectionClosed.
+        """
+        try:
+            stream = self._connection.open_stream(timeout=0)
+        except TimeoutError:
+            return False
+        self._send(stream, data)
+        return True
 
     def _open(self) -> Stream:
         try:
@@ -88,7 +111,7 @@ class Inbox:
     """Receives messages: each as soon as its own stream is complete, whatever the others are waiting for.
 
     A stream that carries no message is refused and logged; after MAX_REFUSED of them so is the peer. What is kept of
-    incomplete messages is bounded: MAX_MESSAGE_SIZE for each stream that a peer may have open. For one thread.
+    incomplete messages is bounded: MAX_SIZES[dialect] for each stream that a peer may have open. For one thread.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -115,15 +138,16 @@ class Inbox:
         """What the stream holds, as far as it has come."""
         data = self._incomplete.pop(stream.stream_id, b"")
         ended = False
+        dialect = dialect_of(self._connection)
         stream.settimeout(0)
         try:
-            while len(data) <= MAX_MESSAGE_SIZE and not ended:
-                received = stream.recv(MAX_MESSAGE_SIZE)
+            while len(data) <= MAX_SIZES[dialect] and not ended:
+                received = stream.recv(MAX_SIZES[dialect])
                 data += received
                 ended = not received
         except TimeoutError:
             pass
-        message = Message.decode(data, self._connection.selected_alpn_protocol() or Dialect.SIMPLE)
+        message = Message.decode(data, dialect)
         if message is None:
             if ended:
                 raise GobError(f"the stream ended after {len(data)} bytes, inside a message")

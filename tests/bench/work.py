@@ -15,6 +15,7 @@ __all__ = [
     "IMPLEMENTATIONS",
     "MESSAGE_SIZE",
     "MIB",
+    "NICKNAME",
     "WINDOW",
     "Case",
     "Options",
@@ -28,6 +29,7 @@ IMPLEMENTATIONS = ("quicmini", "aioquic")
 MIB = 1024 * 1024
 WINDOW = 16 * MIB  # bytes: flow control of the connection and of each stream, on both sides
 ALPN = "bench"
+NICKNAME = "bench"  # of the client that sends the chat\'s messages
 MESSAGE_SIZE = 100  # bytes of one echo message
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -15,6 +15,18 @@ from quicmini import Config, Connection, Listener, connect, listen
 from tests.certificates import CertificateFiles
 
 Connector = Callable[..., Connection]
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """A server at work in a thread, until the end of the block."""
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.close()
+        thread.join()
 
 
 @pytest.fixture
@@ -57,9 +69,5 @@ def pair(listener: Listener, connector: Connector) -> tuple[Connection, Connecti
 @pytest.fixture
 def server(listener: Listener) -> Iterator[Server]:
     """A chat server that drops a client for which more than ten messages wait."""
-    server = Server(listener, queue_limit=10)
-    thread = threading.Thread(target=server.serve)
-    thread.start()
-    yield server
-    server.close()
-    thread.join()
+    with serving(Server(listener, queue_limit=10)) as server:
+        yield server

@@ -47,6 +47,10 @@ class _Lines:
         self.lines.extend(line.removesuffix("\n") for line in self._pipe)
 
 
+def _said(lines: list[str]) -> list[str]:
+    return [line for line in lines if not line.startswith("[server]: ")]
+
+
 class Process:
     """A running chat command. A context manager: it is killed at the end, or when nobody should be so patient."""
 
@@ -135,9 +139,14 @@ class Client(Process):
         """Wait for lines on stdout, in any order."""
         self.output.wait(lambda seen: set(lines) <= set(seen), f"each of {lines}")
 
+    @property
+    def heard(self) -> list[str]:
+        """What people have said: the lines on stdout without the server's own."""
+        return _said(self.output.lines)
+
     def sees_count(self, count: int) -> None:
-        """Wait for so many lines on stdout."""
-        self.output.wait(lambda seen: len(seen) >= count, f"{count} lines")
+        """Wait for so many lines of what people have said."""
+        self.output.wait(lambda seen: len(_said(seen)) >= count, f"{count} lines")
 
     def end(self) -> None:
         """End its stdin."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
-import chat.server
 from chat.exchange import ErrorCode, Inbox, Outbox
 from chat.message import Message
 from chat.server import Server
-from quicmini import ApplicationError, Config, Connection, ConnectionClosedOK
-from tests.chat.conftest import Connector
+from chat.server.admission import Admission
+from chat.text import SERVER_NAME
+from quicmini import ApplicationError, Config, Connection, ConnectionClosedOK, Listener
+from tests.chat.conftest import Connector, serving
 
 
 class Log(logging.Handler):
@@ -51,6 +53,11 @@ def name(connection: Connection) -> str:
     return f"127.0.0.1:{connection.local_address[1]}"
 
 
+def said(connection: Connection) -> Iterator[Message]:
+    """What people say, without what the server says itself."""
+    return (message for message in Inbox(connection) if message.nickname != SERVER_NAME)
+
+
 def join(connector: Connector, log: Log, config: Config | None = None) -> Connection:
     """A client that the server has added."""
     connection = connector(config)
@@ -63,7 +70,7 @@ def test_everyone_gets_every_message_the_sender_too(connector: Connector, log: L
     clients = [join(connector, log) for _ in range(3)]
     Outbox(clients[0]).send(Message("zoe", "hello").encode())
     for client in clients:
-        assert next(iter(Inbox(client))) == Message("zoe", "hello")
+        assert next(said(client)) == Message("zoe", "hello")
 
 
 @pytest.mark.usefixtures("server")
@@ -87,7 +94,7 @@ def test_a_slow_client_is_dropped_and_nobody_waits_for_it(connector: Connector, 
     """It allows 4 streams and reads nothing; 10 messages may wait for it, and one is in the hands of the writer."""
     slow = join(connector, log, Config(max_streams_bidi=4))
     client = join(connector, log)
-    outbox, received = Outbox(client), iter(Inbox(client))
+    outbox, received = Outbox(client), said(client)
     for number in range(16):
         outbox.send(Message("zoe", str(number)).encode())
         assert next(received).text == str(number)
@@ -112,27 +119,35 @@ def test_a_message_that_grows_too_long_is_not_relayed(connector: Connector, log:
     Outbox(client).send(filler.replace(b"#", b"\xff"))
     log.wait(f"not relayed for {name(client)}: a message of more than 65536 bytes")
     Outbox(client).send(Message("zoe", "next").encode())
-    assert next(iter(Inbox(client))).text == "next"
+    assert next(said(client)).text == "next"
 
 
-@pytest.mark.usefixtures("server")
-def test_clients_have_a_limit(connector: Connector, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat.server, "MAX_CLIENTS", 1)
-    first = join(connector, log)
-    second = connector()
-    with pytest.raises(ApplicationError, match="the server is full") as end:
-        second.accept_stream()
-    assert end.value.error_code == ErrorCode.FULL
-    first.close()
-    log.wait(f"removed client {name(first)}")
-    join(connector, log)
+@pytest.mark.parametrize(
+    ("limits", "sentence"),
+    [
+        ({"max_clients": 1}, "the server is full (1 clients)"),
+        ({"max_per_address": 1}, "the server is full for your address (1 clients)"),
+    ],
+)
+def test_clients_have_a_limit(
+    listener: Listener, connector: Connector, log: Log, limits: dict[str, int], sentence: str
+) -> None:
+    with serving(Server(listener, admission=Admission(**limits))):
+        first = join(connector, log)
+        second = connector()
+        with pytest.raises(ApplicationError, match=re.escape(sentence)) as end:
+            second.accept_stream()
+        assert end.value.error_code == ErrorCode.FULL
+        first.close()
+        log.wait(f"removed client {name(first)}")
+        join(connector, log)
 
 
 def test_closing_delivers_what_waits_and_says_goodbye(server: Server, connector: Connector, log: Log) -> None:
     clients = [join(connector, log) for _ in range(3)]
     for number in range(5):
         Outbox(clients[0]).send(Message("zoe", str(number)).encode())
-    inboxes = [iter(Inbox(client)) for client in clients]
+    inboxes = [said(client) for client in clients]
     for _ in range(5):
         next(inboxes[0])
     server.close()

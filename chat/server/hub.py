@@ -1,0 +1,233 @@
+"""Who is there, and who gets what.
+
+One lock guards all of it. What holds it never waits for a client (see `sending`), and the order in which messages are
+numbered is the order in which every client is sent them. `requests` and `speaking` say what is done with what comes.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sqlite3
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from chat.exchange import ErrorCode
+from chat.message import Kind, Message
+from chat.server.admission import Admission
+from chat.server.client import Client, Encoded
+from chat.server.history import Entry, History
+from chat.server.rooms import LOBBY, Nicknames, Rooms
+
+__all__ = ["Hub"]
+
+logger = logging.getLogger("chat")
+
+NAME_KEPT = 120.0  # seconds for which nobody else gets the nickname of somebody whose connection broke
+MAX_AWAY = 4096  # sessions of which this is so
+RECENT = 50  # messages that a newcomer is sent
+PAGE = 64  # messages of the history that are read at once
+
+
+class Away(NamedTuple):
+    """A session whose connection broke, and that may come back."""
+
+    room: str
+    until: float
+
+
+class Hub:
+    """The clients of one server, their rooms and nicknames, and the history.
+
+    clock: seconds since 1970. lock: to be held for whatever says so.
+    """
+
+    def __init__(self, history: History, admission: Admission, clock: Callable[[], float] = time.time) -> None:
+        self.lock = threading.Lock()
+        self.history = history
+        self.admission = admission
+        self.nicknames = Nicknames()
+        self.rooms = Rooms()
+        self._clock = clock
+        self._clients: dict[Client, None] = {}
+        self._by_session: dict[str, Client] = {}
+        self._by_id: dict[str, Client] = {}
+        self._away: OrderedDict[str, Away] = OrderedDict()  # in the order of `until`
+        self._slow: list[Client] = []
+        self._closing = False
+        for session, nickname, room in history.present():
+            self.nicknames.claim(session, nickname)
+            self._wait_for(session, room)
+
+    # Coming and going. These take the lock.
+
+    def add(self, client: Client) -> bool:
+        """A client has connected; False if the hub is closing. One of the seed's dialect is in the lobby at once."""
+        with self.lock:
+            if self._closing:
+                return False
+            self._clients[client] = None
+            logger.info("added client %s", client)
+            if client.is_simple:
+                client.begin(secrets.token_hex(8), 0)
+                client.sequence.begin(0)
+                self.place(client, LOBBY)
+            return True
+
+    def remove(self, client: Client, left: bool, why: str) -> None:
+        """A client's connection is over. left: it does not want to come back. why: what went wrong, if something did,
+        and if it is news."""
+        with self.lock:
+            self._remove(client, left or client.left, why)
+            self.drop_slow()
+
+    def close(self) -> list[Client]:
+        """Add nobody from now on; returns who is there. Who is sent away by this is expected back."""
+        with self.lock:
+            self._closing = True
+            return list(self._clients)
+
+    def sweep(self) -> None:
+        """Wait no more for those who have been away for too long. To be called now and then."""
+        with self.lock:
+            now = self._clock()
+            while self._away and next(iter(self._away.values())).until <= now:
+                session, away = self._away.popitem(last=False)
+                self._forget(session, away.room)
+            self.drop_slow()
+
+    # The rest is for holders of the lock.
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        return int(self._clock() * 1000)
+
+    def place(self, client: Client, room: str) -> None:
+        """A client that has begun takes part, in a room."""
+        self._by_session[client.session] = client
+        self._by_id[client.id] = client
+        self.rooms.move(client, room)
+
+    def connected(self, session: str) -> Client | None:
+        """The client that has a session."""
+        return self._by_session.get(session)
+
+    def returns(self, session: str) -> bool:
+        """Whether a session that begins is one that was waited for; it is no more."""
+        return self._away.pop(session, None) is not None
+
+    def replace(self, client: Client) -> None:
+        """A client's session goes on over another connection."""
+        self._remove(client, left=False)
+        self._away.pop(client.session, None)
+        client.drop(ErrorCode.REPLACED, "another connection has taken over")
+
+    def drop(self, client: Client, error_code: ErrorCode, reason: str) -> None:
+        """Close a client's connection; it may come back."""
+        if self._remove(client, left=False):
+            client.drop(error_code, reason)
+
+    def drop_slow(self) -> None:
+        """Drop those for whom too much was waiting when something was sent to them. Last in whatever sends."""
+        while self._slow:
+            client = self._slow.pop()
+            if self._remove(client, left=False):
+                waiting = client.sender.waiting
+                logger.warning("dropped client %s: too slow, %d messages were waiting for it", client, waiting)
+                client.drop(ErrorCode.TOO_SLOW, "too slow: too many messages were waiting")
+
+    def tell(self, client: Client, message: Message) -> None:
+        """Send a client something that is not kept."""
+        if not client.tell(message):
+            self._slow.append(client)
+
+    def notice(self, clients: Iterable[Client], room: str, text: str, but: Client | None = None) -> None:
+        """Send the server's words to clients, `but` one."""
+        message = Message("", text, kind=Kind.NOTICE, room=room, time=self.now())
+        for client in clients:
+            if client is not but:
+                self.tell(client, message)
+
+    def deliver(self, entry: Entry) -> None:
+        """Send what was said to whoever may read it: the room, or the two between whom it stays."""
+        if room := entry.message.room:
+            audience: Iterable[Client] = self.rooms.members(room)
+        else:
+            parties = dict.fromkeys((entry.sender, entry.addressee))
+            audience = [self._by_id[party] for party in parties if party in self._by_id]
+        encoded: Encoded = {}
+        for client in audience:
+            if not client.deliver(entry, encoded):
+                self._slow.append(client)
+
+    def catch_up(self, client: Client, store: str, seen: int) -> None:
+        """Send a client what it has missed: everything after number `seen`, if this is of the same store, otherwise
+        what its room heard last."""
+        newest = self.history.last_number()
+        if store == self.history.store and 0 <= seen <= newest:
+            client.begin(client.session, seen)
+        else:
+            recent = self.history.before(0, client.room, client.id, RECENT)
+            client.cursor = recent[0].message.number - 1 if recent else newest
+        client.behind = client.cursor < newest
+        if client.behind:
+            client.sender.catch_up(lambda: self._next_page(client))
+
+    def _next_page(self, client: Client) -> list[bytes]:
+        """What a client that is behind is sent next; if that is nothing, it is no longer behind. Takes the lock."""
+        with self.lock:
+            if client.gone:
+                return []
+            try:
+                entries = self.history.after(client.cursor, client.room, client.id, PAGE)
+            except sqlite3.Error as error:
+                self.fail(client, error)
+                return []
+            client.behind = bool(entries)
+            return [client.chained(entry, {}) for entry in entries]
+
+    def fail(self, client: Client, error: sqlite3.Error) -> None:
+        """The history does not work just now. What was not acknowledged is sent again by who comes back."""
+        if not self._closing:
+            logger.error("the history fails: %s", error)
+        self.drop(client, ErrorCode.NOT_KEPT, "the server cannot keep messages just now")
+
+    def _remove(self, client: Client, left: bool, why: str = "") -> bool:
+        if client.gone:
+            return False
+        client.gone = True
+        self._clients.pop(client, None)
+        session, room = client.session, client.room
+        self.rooms.move(client, "")
+        if why:
+            logger.warning("client %s: %s", client, why)
+        logger.info("removed client %s", client)
+        if session:
+            del self._by_session[session], self._by_id[client.id]
+            if left or client.is_simple:
+                self._forget(session, room)
+            else:
+                self._wait_for(session, room)
+        return True
+
+    def _wait_for(self, session: str, room: str) -> None:
+        if len(self._away) == MAX_AWAY:
+            first, away = self._away.popitem(last=False)
+            self._forget(first, away.room)
+        self._away[session] = Away(room, self._clock() + NAME_KEPT)
+
+    def _forget(self, session: str, room: str) -> None:
+        """A session's owner has left for good, or has not come back."""
+        nickname = self.nicknames.of(session)
+        self.nicknames.release(session)
+        if self._closing:
+            return
+        try:
+            self.history.leave(session, self.now())
+        except sqlite3.Error as error:  # then the next server waits for it a while
+            logger.error("the history fails: %s", error)
+        if nickname:
+            self.notice(self.rooms.members(room), room, f"{nickname} left")

@@ -1,0 +1,172 @@
+"""What clients ask for, besides saying something: one function for each kind of message.
+
+All but `answer` are for holders of the hub's lock. They raise ValueError, with a sentence for the client, for what
+cannot be done, and sqlite3.Error if the history does not work.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+
+from chat.message import MAX_MESSAGE_SIZE, SPOKEN, Kind, Message
+from chat.server.client import Client
+from chat.server.hub import RECENT, Hub
+from chat.server.rooms import room_key
+from chat.server.speaking import refusal, say, speak
+
+__all__ = ["answer"]
+
+MAX_LIST_SIZE = MAX_MESSAGE_SIZE - 1024  # bytes of text of the longest answer
+_SESSION = re.compile("[0-9a-f]{16,64}")
+
+
+def answer(hub: Hub, client: Client, message: Message) -> None:
+    """Do what a message asks for. Takes the hub's lock; does not block for any client."""
+    with hub.lock:
+        if client.gone:
+            return
+        try:
+            if message.kind in SPOKEN:
+                speak(hub, client, message)
+            else:
+                _ask(hub, client, message)
+        except ValueError as error:
+            hub.tell(client, refusal(message, error))
+        except sqlite3.Error as error:
+            hub.fail(client, error)
+        hub.drop_slow()
+
+
+def _ask(hub: Hub, client: Client, message: Message) -> None:
+    request = _REQUESTS.get(message.kind)
+    if request is None:
+        raise ValueError("this server does not know what that is")
+    if message.kind != Kind.HELLO:
+        if not client.session:
+            raise ValueError("hello comes first")
+        if why := client.limits.admit(message):
+            raise ValueError(why)
+    request(hub, client, message)
+
+
+def _hello(hub: Hub, client: Client, message: Message) -> None:
+    if client.session:
+        raise ValueError("hello was said already")
+    session = message.session
+    if not _SESSION.fullmatch(session):
+        raise ValueError("a session is 16 to 64 hexadecimal digits")
+    if why := hub.admission.check(message):
+        raise ValueError(why)
+    room = room_key(message.room)
+    hub.nicknames.check(session, message.nickname)
+    settled = hub.history.seq(session)
+    if settled is None:
+        settled = max(0, message.seq)
+    hub.history.enter(session, settled, message.nickname, room, hub.now())
+    hub.nicknames.claim(session, message.nickname)
+    previous = hub.connected(session)
+    if previous is not None:
+        hub.replace(previous)
+    is_back = hub.returns(session) or previous is not None
+    client.begin(session, 0)
+    client.nickname = message.nickname
+    hub.place(client, room)
+    early = client.sequence.begin(settled)
+    _welcome(hub, client)
+    if not is_back:
+        hub.notice(hub.rooms.members(room), room, f"{client.nickname} joined", but=client)
+    hub.catch_up(client, message.store, message.seen)
+    if early := [each for each in early if each.session == session]:
+        say(hub, client, early)
+
+
+def _join(hub: Hub, client: Client, message: Message) -> None:
+    room = room_key(message.room)
+    before = client.room
+    if room != before:
+        hub.history.enter(client.session, 0, client.nickname, room, hub.now())
+        hub.rooms.move(client, room)
+        hub.notice(hub.rooms.members(before), before, f"{client.nickname} went to {room}")
+        hub.notice(hub.rooms.members(room), room, f"{client.nickname} joined", but=client)
+    _welcome(hub, client)
+    if room != before:
+        _send_again(hub, client, 0)
+
+
+def _nick(hub: Hub, client: Client, message: Message) -> None:
+    nickname, before = message.nickname, client.nickname
+    hub.nicknames.check(client.session, nickname)
+    if nickname != before:
+        hub.history.enter(client.session, 0, nickname, client.room, hub.now())
+        hub.nicknames.claim(client.session, nickname)
+        client.nickname = nickname
+        hub.notice(hub.rooms.members(client.room), client.room, f"{before} is now called {nickname}", but=client)
+    _welcome(hub, client)
+
+
+def _who(hub: Hub, client: Client, message: Message) -> None:
+    room = room_key(message.room) if message.room else client.room
+    hub.tell(client, Message("", _lines(hub.rooms.nicknames(room)), kind=Kind.NAMES, room=room))
+
+
+def _rooms(hub: Hub, client: Client, message: Message) -> None:
+    del message
+    lines = [f"{room} {size}" for room, size in hub.rooms.sizes()]
+    hub.tell(client, Message("", _lines(lines), kind=Kind.ROOMS))
+
+
+def _history(hub: Hub, client: Client, message: Message) -> None:
+    if not _send_again(hub, client, max(0, message.seen)):
+        hub.notice([client], client.room, "nothing was said before that")
+
+
+def _bye(hub: Hub, client: Client, message: Message) -> None:
+    del hub, message
+    client.left = True  # its connection will end soon, and nobody needs to wait for it
+
+
+def _welcome(hub: Hub, client: Client) -> None:
+    hub.tell(
+        client,
+        Message(
+            client.nickname,
+            f"{len(hub.rooms.nicknames(client.room))} in {client.room}",
+            kind=Kind.WELCOME,
+            room=client.room,
+            seq=client.sequence.last,
+            store=hub.history.store,
+        ),
+    )
+
+
+def _send_again(hub: Hub, client: Client, before: int) -> bool:
+    """Send what the room heard last before a number (0: now); False if that is nothing."""
+    entries = hub.history.before(before, client.room, client.id, RECENT)
+    after = 0
+    for entry in entries:
+        hub.tell(client, entry.message._replace(after=after, seen=entries[-1].message.number))
+        after = entry.message.number
+    return bool(entries)
+
+
+def _lines(lines: list[str]) -> str:
+    """As many lines as a message can hold; the last one then tells how many it cannot."""
+    size = 0
+    for count, line in enumerate(lines):
+        size += len(line.encode()) + 1
+        if size > MAX_LIST_SIZE:
+            return "\n".join([*lines[:count], f"… and {len(lines) - count} more"])
+    return "\n".join(lines)
+
+
+_REQUESTS: dict[str, Callable[[Hub, Client, Message], None]] = {
+    Kind.HELLO: _hello,
+    Kind.JOIN: _join,
+    Kind.NICK: _nick,
+    Kind.WHO: _who,
+    Kind.ROOMS: _rooms,
+    Kind.HISTORY: _history,
+    Kind.BYE: _bye,
+}

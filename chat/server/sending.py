@@ -1,0 +1,156 @@
+"""What one client is sent: at once if that takes no waiting, otherwise through a queue and a thread of its own.
+
+Sending blocks for as long as the client gives no stream credit, and one slow client must not hold up the others. So
+whoever has something for a client never waits: it hands the message to QUIC itself when nothing else is waiting, which
+is nearly always, and spares the switch to another thread; else it puts it into the queue, and a queue that is full
+costs its owner the connection, nobody else anything.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from chat.exchange import DIRECT_SIZE
+from quicmini import ConnectionClosed
+
+__all__ = ["CLOSE_TIMEOUT", "MAX_QUEUE_SIZE", "QUEUE_LIMIT", "Sender"]
+
+QUEUE_LIMIT = 4096  # messages that may wait for one client, beyond those that QUIC has on the way
+MAX_QUEUE_SIZE = 16 * 1024 * 1024  # bytes that these may have together
+CLOSE_TIMEOUT = 3.0  # seconds that a client has to acknowledge what was sent to it, when it is the server that leaves
+LINGER = 1.0  # seconds after which a thread that has nothing to send ends
+
+
+class SendsMessages(Protocol):
+    """`chat.exchange.Outbox`, or what stands for it in a test."""
+
+    def try_send(self, data: bytes) -> bool: ...
+    def send(self, data: bytes) -> None: ...
+
+
+class ClosesConnection(Protocol):
+    """What of a connection is needed here."""
+
+    def close(self, error_code: int = 0, reason: str = "", *, timeout: float | None = 0) -> None: ...
+
+
+class Sender:
+    """Sends to one client, in the order of the calls. Any thread may use it; no method blocks, but `join`."""
+
+    def __init__(self, connection: ClosesConnection, outbox: SendsMessages, name: str, limit: int) -> None:
+        self._connection = connection
+        self._outbox = outbox
+        self._name = name
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._backlog: Callable[[], list[bytes]] | None = None
+        self._thread: threading.Thread | None = None
+        self._busy = False  # the thread has the outbox, or soon will: nobody else may use it
+        self._finishing = False
+        self._end = (0, "")  # what the connection is closed with
+        self._page: deque[bytes] = deque()  # of the backlog: the thread's own
+
+    @property
+    def waiting(self) -> int:
+        """How many messages are waiting."""
+        return len(self._waiting)
+
+    def post(self, data: bytes) -> bool:
+        """Send a message; False if too many are waiting."""
+        with self._changed:
+            if self._finishing:
+                return True
+            try:
+                if not self._busy and len(data) <= DIRECT_SIZE and self._outbox.try_send(data):
+                    return True
+            except ConnectionClosed:
+                return True  # the client's handler learns of it too, and says so
+            if len(self._waiting) >= self._limit or self._size + len(data) > MAX_QUEUE_SIZE:
+                return False
+            self._waiting.append(data)
+            self._size += len(data)
+            self._start()
+            return True
+
+    def catch_up(self, backlog: Callable[[], list[bytes]]) -> None:
+        """Send what `backlog` returns, again and again until it returns nothing. What is posted meanwhile goes first.
+
+        It is called by the thread, with no lock held.
+        """
+        with self._changed:
+            self._backlog = backlog
+            self._start()
+
+    def finish(self, error_code: int, reason: str) -> None:
+        """Close the connection when what is waiting has been sent and acknowledged."""
+        with self._changed:
+            if not self._finishing:
+                self._finishing = True
+                self._end = (error_code, reason)
+                self._start()
+
+    def drop(self, error_code: int, reason: str) -> None:
+        """Close the connection without sending what is waiting, nor waiting for what is on the way."""
+        with self._changed:
+            self._waiting.clear()
+            self._backlog = None
+            self._finishing = True
+            self._end = (error_code, reason)
+            self._changed.notify()
+        self._connection.close(error_code, reason, timeout=0)
+
+    def join(self, timeout: float) -> None:
+        """After `finish`: wait until the connection is closed, `timeout` seconds at most."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+
+    def _start(self) -> None:
+        self._busy = True
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write, name=f"writer {self._name}", daemon=True)
+            self._thread.start()
+        else:
+            self._changed.notify()
+
+    def _write(self) -> None:
+        """Send what is waiting, until nothing has for a while or nothing follows: the thread."""
+        try:
+            while (data := self._next()) is not None:
+                self._outbox.send(data)
+            if self._finishing:
+                self._connection.close(*self._end, timeout=CLOSE_TIMEOUT)
+        except ConnectionClosed:
+            with self._changed:
+                self._waiting.clear()
+                self._backlog = None
+                self._finishing = True
+
+    def _next(self) -> bytes | None:
+        """What the thread sends next; None if it has done."""
+        while True:
+            with self._changed:
+                if self._waiting:
+                    data = self._waiting.popleft()
+                    self._size -= len(data)
+                    return data
+                if self._page:
+                    return self._page.popleft()
+                backlog = self._backlog
+                if backlog is None:
+                    self._busy = False
+                    if self._finishing:
+                        return None
+                    if not self._changed.wait_for(lambda: self._busy or self._finishing, LINGER):
+                        self._thread = None
+                        return None
+                    continue
+            self._page.extend(backlog())
+            with self._changed:
+                if not self._page and self._backlog is backlog:
+                    self._backlog = None

@@ -1,0 +1,118 @@
+"""The server: takes clients in, and reads what they send.
+
+Threads: `Server.serve` accepts; each client has a handler, which reads its messages and has the hub do what they ask
+for, and now and then a second thread that sends what could not be sent at once (see `sending`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from chat.address import format_address
+from chat.exchange import ErrorCode, Inbox, Outbox, dialect_of
+from chat.server.admission import Admission
+from chat.server.client import Client
+from chat.server.history import MEMORY_LIMIT, History
+from chat.server.hub import Hub
+from chat.server.limits import Limits
+from chat.server.requests import answer
+from chat.server.sending import CLOSE_TIMEOUT, QUEUE_LIMIT, Sender
+from quicmini import Connection, ConnectionClosed, ConnectionClosedOK, Listener
+
+__all__ = ["Server"]
+
+logger = logging.getLogger("chat")
+
+SWEEP_INTERVAL = 5.0  # seconds between two looks at who will not come back
+
+
+class Server:
+    """A chat over the connections of `listener`, which it owns from now on, as it does the history.
+
+    history: by default one in memory. queue_limit: how many messages may wait for a client before it is dropped as too
+    slow.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        history: History | None = None,
+        *,
+        admission: Admission | None = None,
+        queue_limit: int = QUEUE_LIMIT,
+    ) -> None:
+        self._listener = listener
+        self._history = history or History(None, MEMORY_LIMIT)
+        self._admission = admission or Admission()
+        self._queue_limit = queue_limit
+        self._hub = Hub(self._history, self._admission)
+        self._closed = threading.Event()
+
+    def serve(self) -> None:
+        """Serve every client that comes. Blocks until `close` is called in another thread."""
+        sweeper = threading.Thread(target=self._sweep, name="chat sweeper", daemon=True)
+        sweeper.start()
+        for connection in self._listener:
+            name = f"client {format_address(connection.remote_address)}"
+            threading.Thread(target=self._handle, args=(connection,), name=name, daemon=True).start()
+        sweeper.join()
+
+    def close(self) -> None:
+        """Send what is waiting, close every connection with error code 0, then the listener and the history.
+
+        Blocks until the clients have acknowledged it, CLOSE_TIMEOUT at most (and a second for the listener).
+        """
+        clients = self._hub.close()
+        deadline = time.monotonic() + CLOSE_TIMEOUT
+        for client in clients:
+            client.sender.finish(0, "the server is shutting down")
+        for client in clients:
+            client.sender.join(max(0.0, deadline - time.monotonic()))
+        self._closed.set()
+        self._listener.close()
+        self._history.close()
+
+    def _sweep(self) -> None:
+        while not self._closed.wait(SWEEP_INTERVAL):
+            self._hub.sweep()
+
+    def _handle(self, connection: Connection) -> None:
+        """Serve one client until its connection ends: the thread of its handler."""
+        host = connection.remote_address[0]
+        name = format_address(connection.remote_address)
+        if why := self._admission.enter(host):
+            logger.warning("refused client %s: %s", name, why)
+            connection.close(ErrorCode.FULL, why)
+            return
+        try:
+            client = self._introduce(connection, name)
+        except ConnectionClosed as error:
+            logger.warning("client %s: %s", name, error)
+            client = None
+        end: ConnectionClosed | None = None
+        try:
+            if client is not None:
+                for message in Inbox(connection):
+                    answer(self._hub, client, message)
+        except ConnectionClosed as error:
+            end = error
+        finally:
+            self._admission.leave(host)
+            if client is not None:
+                is_ok = end is None or isinstance(end, ConnectionClosedOK)
+                left = isinstance(end, ConnectionClosedOK) and end.remote
+                self._hub.remove(client, left, "" if is_ok else str(end))
+                client.sender.drop(0, "")
+
+    def _introduce(self, connection: Connection, name: str) -> Client | None:
+        """The client, once the hub has it; None if it is too late. Raises ConnectionClosed."""
+        connection.handshake()  # until then what came early could be a replay (RFC 9001 §9.2)
+        client = Client(
+            name, dialect_of(connection), Sender(connection, Outbox(connection), name, self._queue_limit), Limits()
+        )
+        if not self._hub.add(client):
+            connection.close(0, "the server is shutting down")
+            return None
+        return client

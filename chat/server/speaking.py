@@ -1,0 +1,102 @@
+"""What people say: checked, kept, acknowledged and handed on, each message once.
+
+All functions are for holders of the hub's lock. They raise ValueError, with a sentence for the client, for what cannot
+be done, and sqlite3.Error if the history does not work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from chat.exchange import ErrorCode
+from chat.gob import GobError
+from chat.message import Kind, Message, message_id, sender_id
+from chat.server.client import Client, simple_form
+from chat.server.history import Entry
+from chat.server.hub import Hub
+
+__all__ = ["say", "speak"]
+
+logger = logging.getLogger("chat")
+
+
+def speak(hub: Hub, client: Client, message: Message) -> None:
+    """A client says something: it may be early, or have been said before."""
+    if client.is_simple:
+        message = message._replace(seq=client.sequence.last + 1)
+    elif message.seq < 1 or (client.session and message.session != client.session):
+        raise ValueError("what is said has a seq, 1 or more, and the session of the hello")
+    try:
+        ready = client.sequence.take(message)
+    except OverflowError as error:
+        hub.drop(client, ErrorCode.OUT_OF_ORDER, str(error))
+        return
+    if ready:
+        say(hub, client, ready)
+    elif message.seq <= client.sequence.last:
+        _acknowledge(hub, client)
+
+
+def say(hub: Hub, client: Client, messages: Sequence[Message]) -> None:
+    """What a client says next, in its order: kept in one transaction, then acknowledged, then sent to those who may
+    read it. What cannot be said is refused, and settled thereby."""
+    entries = []
+    for message in messages:
+        try:
+            entries.append(_entry(hub, client, message))
+        except ValueError as error:
+            hub.tell(client, refusal(message, error))
+    session = "" if client.is_simple else client.session
+    kept = hub.history.commit(session, client.sequence.last, entries, hub.now())
+    _acknowledge(hub, client)
+    for entry in kept:
+        hub.deliver(entry)
+
+
+def refusal(message: Message, why: Exception) -> Message:
+    """The answer to what is not done."""
+    return Message("", str(why), kind=Kind.REFUSED, recipient=message.kind, seq=message.seq)
+
+
+def _acknowledge(hub: Hub, client: Client) -> None:
+    hub.tell(client, Message("", "", kind=Kind.ACK, seq=client.sequence.last))
+
+
+def _entry(hub: Hub, client: Client, message: Message) -> Entry:
+    """What is kept of a message. Raises ValueError."""
+    if why := client.limits.admit(message):
+        raise ValueError(why)
+    if client.is_simple:
+        _name(hub, client, message.nickname)
+    said = Message(
+        message.nickname if client.is_simple else client.nickname,
+        message.text,
+        id=message_id(client.session, message.seq),
+        time=hub.now(),
+        kind=message.kind,
+        room=client.room,
+    )
+    addressee = ""
+    if message.kind == Kind.MSG:
+        holder = hub.nicknames.find(message.recipient)
+        if holder is None:
+            raise ValueError("nobody of that name is here")
+        addressee = sender_id(holder.session)
+        said = said._replace(room="", recipient=holder.nickname)
+    try:
+        simple_form(said).encode()
+    except GobError as error:  # what was no UTF-8 grows when it is replaced
+        logger.warning("not relayed for %s: %s", client, error)
+        raise ValueError(f"not relayed: {error}") from error
+    return Entry(said, client.id, addressee)
+
+
+def _name(hub: Hub, client: Client, nickname: str) -> None:
+    """One of the seed's clients says its nickname with each message: it has it from the first one on."""
+    if nickname in ("", client.nickname):
+        return
+    hub.nicknames.claim(client.session, nickname)
+    before, client.nickname = client.nickname, nickname
+    text = f"{before} is now called {nickname}" if before else f"{nickname} joined"
+    hub.notice(hub.rooms.members(client.room), client.room, text, but=client)

@@ -1,0 +1,37 @@
+"""The state directory: what a program made itself and needs again."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["kept_secret", "private_directory"]
+
+SECRET_SIZE = 32  # bytes
+
+
+def private_directory(path: Path) -> Path:
+    """The directory, made if there is none: for its owner alone. Raises OSError. Does file work, so it may block."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def kept_secret(directory: Path, name: str) -> bytes:
+    """SECRET_SIZE random bytes that stay the same: made once, in a file that its owner alone can read.
+
+    Raises OSError if the directory cannot be used. Does file work, so it may block.
+    """
+    path = private_directory(directory) / name
+    with suppress(FileNotFoundError):
+        if len(secret := path.read_bytes()) == SECRET_SIZE:
+            return secret
+    secret = secrets.token_bytes(SECRET_SIZE)
+    part = path.with_name(f"{name}.{os.getpid()}")  # so that there is never half a secret under the name
+    with suppress(FileNotFoundError):
+        part.unlink()
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+        file.write(secret)
+    part.replace(path)
+    return secret
