@@ -64,7 +64,8 @@ class Kind(StrEnum):
     HISTORY = "history"  # what the room heard before number `seen`; 0: what it heard last
     BYE = "bye"  # leaves for good, instead of being lost
     # What a server answers, besides:
-    WELCOME = "welcome"  # to HELLO, JOIN, NICK: nickname, room, store; seq: the last that is settled; text: a greeting
+    WELCOME = "welcome"  # to HELLO, JOIN, NICK: nickname, room, store; seq: the last that is settled; seen: from where
+    # on what is missed follows, up to number, which is the newest that the room has heard; text: a greeting
     ACK = "ack"  # everything of the session up to seq is settled
     NAMES = "names"  # who is in the room: text, one a line
     NOTICE = "notice"  # text: the server's words, for people

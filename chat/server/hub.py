@@ -12,11 +12,12 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from chat.exchange import ErrorCode
-from chat.message import Kind, Message
+from chat.message import Kind, Message, sender_id
 from chat.server.admission import Admission
 from chat.server.client import Client, Encoded
 from chat.server.history import Entry, History
@@ -26,7 +27,7 @@ __all__ = ["Hub"]
 
 logger = logging.getLogger("chat")
 
-NAME_KEPT = 120.0  # seconds for which nobody else gets the nickname of somebody whose connection broke
+NAME_KEPT = 120.0  # seconds for which somebody whose connection broke has not left
 MAX_AWAY = 4096  # sessions of which this is so
 RECENT = 50  # messages that a newcomer is sent
 PAGE = 64  # messages of the history that are read at once
@@ -42,11 +43,11 @@ class Away(NamedTuple):
 class Hub:
     """The clients of one server, their rooms and nicknames, and the history.
 
-    clock: seconds since 1970. lock: to be held for whatever says so.
+    clock: seconds since 1970.
     """
 
     def __init__(self, history: History, admission: Admission, clock: Callable[[], float] = time.time) -> None:
-        self.lock = threading.Lock()
+        self._lock = threading.Lock()
         self.history = history
         self.admission = admission
         self.nicknames = Nicknames()
@@ -57,6 +58,7 @@ class Hub:
         self._by_id: dict[str, Client] = {}
         self._away: OrderedDict[str, Away] = OrderedDict()  # in the order of `until`
         self._slow: list[Client] = []
+        self._unsent: dict[Client, None] = {}  # for whom something is waiting, perhaps
         self._closing = False
         for session, nickname, room in history.present():
             self.nicknames.claim(session, nickname)
@@ -64,13 +66,23 @@ class Hub:
 
     # Coming and going. These take the lock.
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock. At the end those are dropped who are too slow, and the others get, without the lock, what was
+        sent to them meanwhile."""
+        with self._lock:
+            yield
+            self._drop_slow()
+            unsent, self._unsent = self._unsent, {}
+        for client in unsent:
+            client.sender.pump()
+
     def add(self, client: Client) -> bool:
         """A client has connected; False if the hub is closing. One of the seed's dialect is in the lobby at once."""
-        with self.lock:
+        with self.locked():
             if self._closing:
                 return False
             self._clients[client] = None
-            logger.info("added client %s", client)
             if client.is_simple:
                 client.begin(secrets.token_hex(8), 0)
                 client.sequence.begin(0)
@@ -80,24 +92,22 @@ class Hub:
     def remove(self, client: Client, left: bool, why: str) -> None:
         """A client's connection is over. left: it does not want to come back. why: what went wrong, if something did,
         and if it is news."""
-        with self.lock:
+        with self.locked():
             self._remove(client, left or client.left, why)
-            self.drop_slow()
 
     def close(self) -> list[Client]:
         """Add nobody from now on; returns who is there. Who is sent away by this is expected back."""
-        with self.lock:
+        with self.locked():
             self._closing = True
             return list(self._clients)
 
     def sweep(self) -> None:
         """Wait no more for those who have been away for too long. To be called now and then."""
-        with self.lock:
+        with self.locked():
             now = self._clock()
             while self._away and next(iter(self._away.values())).until <= now:
                 session, away = self._away.popitem(last=False)
                 self._forget(session, away.room)
-            self.drop_slow()
 
     # The rest is for holders of the lock.
 
@@ -110,6 +120,7 @@ class Hub:
         self._by_session[client.session] = client
         self._by_id[client.id] = client
         self.rooms.move(client, room)
+        logger.info("added client %s", client)
 
     def connected(self, session: str) -> Client | None:
         """The client that has a session."""
@@ -118,6 +129,14 @@ class Hub:
     def returns(self, session: str) -> bool:
         """Whether a session that begins is one that was waited for; it is no more."""
         return self._away.pop(session, None) is not None
+
+    def claim(self, session: str, nickname: str) -> None:
+        """Give a session a nickname; that of somebody whose connection broke can be had. Raises ValueError, with a
+        sentence, if it cannot have it; then it keeps what it had."""
+        holder = self.nicknames.find(nickname)
+        if holder is not None and holder.session != session and holder.session in self._away:
+            self._forget(holder.session, self._away.pop(holder.session).room)
+        self.nicknames.claim(session, nickname)
 
     def replace(self, client: Client) -> None:
         """A client's session goes on over another connection."""
@@ -130,8 +149,8 @@ class Hub:
         if self._remove(client, left=False):
             client.drop(error_code, reason)
 
-    def drop_slow(self) -> None:
-        """Drop those for whom too much was waiting when something was sent to them. Last in whatever sends."""
+    def _drop_slow(self) -> None:
+        """Drop those for whom too much was waiting when something was sent to them."""
         while self._slow:
             client = self._slow.pop()
             if self._remove(client, left=False):
@@ -141,8 +160,7 @@ class Hub:
 
     def tell(self, client: Client, message: Message) -> None:
         """Send a client something that is not kept."""
-        if not client.tell(message):
-            self._slow.append(client)
+        self._sent(client, client.tell(message))
 
     def notice(self, clients: Iterable[Client], room: str, text: str, but: Client | None = None) -> None:
         """Send the server's words to clients, `but` one."""
@@ -160,25 +178,38 @@ class Hub:
             audience = [self._by_id[party] for party in parties if party in self._by_id]
         encoded: Encoded = {}
         for client in audience:
-            if not client.deliver(entry, encoded):
-                self._slow.append(client)
+            self._sent(client, client.deliver(entry, encoded))
 
-    def catch_up(self, client: Client, store: str, seen: int) -> None:
-        """Send a client what it has missed: everything after number `seen`, if this is of the same store, otherwise
-        what its room heard last."""
-        newest = self.history.last_number()
-        if store == self.history.store and 0 <= seen <= newest:
-            client.begin(client.session, seen)
-        else:
-            recent = self.history.before(0, client.room, client.id, RECENT)
-            client.cursor = recent[0].message.number - 1 if recent else newest
-        client.behind = client.cursor < newest
+    def _sent(self, client: Client, has_room: bool) -> None:
+        self._unsent[client] = None
+        if not has_room:
+            self._slow.append(client)
+
+    def begin(self, client: Client, session: str, room: str, store: str, seen: int) -> int:
+        """A client takes part, in a room: it has everything up to number `seen` of a store, and is to be sent what
+        comes after that, or, if that is another store, what the room heard last. Returns the number of the newest of
+        these."""
+        newest = self.newest(room, sender_id(session))
+        if store != self.history.store or not 0 <= seen <= self.history.last_number():
+            recent = self.history.before(0, room, sender_id(session), RECENT)
+            seen = recent[0].message.number - 1 if recent else self.history.last_number()
+        client.begin(session, seen)
+        client.behind = seen < newest
+        self.place(client, room)
+        return max(seen, newest)
+
+    def newest(self, room: str, sender: str) -> int:
+        """The number of the last message that the sender, who is in the room, may read; 0: there is none."""
+        return next((entry.message.number for entry in self.history.before(0, room, sender, 1)), 0)
+
+    def catch_up(self, client: Client) -> None:
+        """Send a client that is behind what it has missed."""
         if client.behind:
             client.sender.catch_up(lambda: self._next_page(client))
 
     def _next_page(self, client: Client) -> list[bytes]:
         """What a client that is behind is sent next; if that is nothing, it is no longer behind. Takes the lock."""
-        with self.lock:
+        with self.locked():
             if client.gone:
                 return []
             try:

@@ -24,7 +24,7 @@ _SESSION = re.compile("[0-9a-f]{16,64}")
 
 def answer(hub: Hub, client: Client, message: Message) -> None:
     """Do what a message asks for. Takes the hub's lock; does not block for any client."""
-    with hub.lock:
+    with hub.locked():
         if client.gone:
             return
         try:
@@ -35,8 +35,9 @@ def answer(hub: Hub, client: Client, message: Message) -> None:
         except ValueError as error:
             hub.tell(client, refusal(message, error))
         except sqlite3.Error as error:
+            if not client.session:
+                hub.nicknames.release(message.session)
             hub.fail(client, error)
-        hub.drop_slow()
 
 
 def _ask(hub: Hub, client: Client, message: Message) -> None:
@@ -60,24 +61,22 @@ def _hello(hub: Hub, client: Client, message: Message) -> None:
     if why := hub.admission.check(message):
         raise ValueError(why)
     room = room_key(message.room)
-    hub.nicknames.check(session, message.nickname)
+    hub.claim(session, message.nickname)
     settled = hub.history.seq(session)
     if settled is None:
         settled = max(0, message.seq)
     hub.history.enter(session, settled, message.nickname, room, hub.now())
-    hub.nicknames.claim(session, message.nickname)
     previous = hub.connected(session)
     if previous is not None:
         hub.replace(previous)
     is_back = hub.returns(session) or previous is not None
-    client.begin(session, 0)
+    newest = hub.begin(client, session, room, message.store, message.seen)
     client.nickname = message.nickname
-    hub.place(client, room)
     early = client.sequence.begin(settled)
-    _welcome(hub, client)
+    _welcome(hub, client, newest)
     if not is_back:
         hub.notice(hub.rooms.members(room), room, f"{client.nickname} joined", but=client)
-    hub.catch_up(client, message.store, message.seen)
+    hub.catch_up(client)
     if early := [each for each in early if each.session == session]:
         say(hub, client, early)
 
@@ -90,20 +89,19 @@ def _join(hub: Hub, client: Client, message: Message) -> None:
         hub.rooms.move(client, room)
         hub.notice(hub.rooms.members(before), before, f"{client.nickname} went to {room}")
         hub.notice(hub.rooms.members(room), room, f"{client.nickname} joined", but=client)
-    _welcome(hub, client)
+    _welcome(hub, client, hub.newest(client.room, client.id))
     if room != before:
         _send_again(hub, client, 0)
 
 
 def _nick(hub: Hub, client: Client, message: Message) -> None:
     nickname, before = message.nickname, client.nickname
-    hub.nicknames.check(client.session, nickname)
+    hub.claim(client.session, nickname)
     if nickname != before:
         hub.history.enter(client.session, 0, nickname, client.room, hub.now())
-        hub.nicknames.claim(client.session, nickname)
         client.nickname = nickname
         hub.notice(hub.rooms.members(client.room), client.room, f"{before} is now called {nickname}", but=client)
-    _welcome(hub, client)
+    _welcome(hub, client, hub.newest(client.room, client.id))
 
 
 def _who(hub: Hub, client: Client, message: Message) -> None:
@@ -127,7 +125,7 @@ def _bye(hub: Hub, client: Client, message: Message) -> None:
     client.left = True  # its connection will end soon, and nobody needs to wait for it
 
 
-def _welcome(hub: Hub, client: Client) -> None:
+def _welcome(hub: Hub, client: Client, newest: int) -> None:
     hub.tell(
         client,
         Message(
@@ -136,6 +134,8 @@ def _welcome(hub: Hub, client: Client) -> None:
             kind=Kind.WELCOME,
             room=client.room,
             seq=client.sequence.last,
+            number=newest,
+            seen=client.cursor,
             store=hub.history.store,
         ),
     )

@@ -1,9 +1,10 @@
 """What one client is sent: at once if that takes no waiting, otherwise through a queue and a thread of its own.
 
 Sending blocks for as long as the client gives no stream credit, and one slow client must not hold up the others. So
-whoever has something for a client never waits: it hands the message to QUIC itself when nothing else is waiting, which
-is nearly always, and spares the switch to another thread; else it puts it into the queue, and a queue that is full
-costs its owner the connection, nobody else anything.
+whoever has something for a client never waits: it puts it into the client's queue, with the hub's lock held so that all
+clients get the same order, and afterwards hands what is there to QUIC itself as far as there is credit, which is nearly
+always enough and spares the switch to another thread. The rest is for the thread; and a queue that is full costs its
+owner the connection, nobody else anything.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Sender:
         self._size = 0
         self._backlog: Callable[[], list[bytes]] | None = None
         self._thread: threading.Thread | None = None
-        self._busy = False  # the thread has the outbox, or soon will: nobody else may use it
+        self._busy = False  # some thread has the outbox: nobody else may use it
+        self._threaded = False  # it is this one's own thread, or soon will be
         self._finishing = False
         self._end = (0, "")  # what the connection is closed with
         self._page: deque[bytes] = deque()  # of the backlog: the thread's own
@@ -61,21 +63,51 @@ class Sender:
         return len(self._waiting)
 
     def post(self, data: bytes) -> bool:
-        """Send a message; False if too many are waiting."""
+        """Put a message behind those that are waiting; False if these are too many. `pump` sends it."""
         with self._changed:
             if self._finishing:
                 return True
-            try:
-                if not self._busy and len(data) <= DIRECT_SIZE and self._outbox.try_send(data):
-                    return True
-            except ConnectionClosed:
-                return True  # the client's handler learns of it too, and says so
             if len(self._waiting) >= self._limit or self._size + len(data) > MAX_QUEUE_SIZE:
                 return False
             self._waiting.append(data)
             self._size += len(data)
-            self._start()
             return True
+
+    def pump(self) -> None:
+        """Send what is waiting, as far as that takes no waiting, unless another thread is about it."""
+        with self._changed:
+            if self._busy:
+                return
+            self._busy = True
+        try:
+            while data := self._take():
+                if len(data) > DIRECT_SIZE or not self._outbox.try_send(data):
+                    with self._changed:
+                        self._waiting.appendleft(data)
+                        self._size += len(data)
+                        self._start()
+                    return
+        except ConnectionClosed:
+            self._forget()  # the client's handler learns of it too, and says so
+
+    def _take(self) -> bytes | None:
+        """What `pump` sends next; when there is nothing, it has done."""
+        with self._changed:
+            if not self._waiting:
+                self._busy = False
+                if self._finishing or self._backlog is not None:
+                    self._start()
+                return None
+            data = self._waiting.popleft()
+            self._size -= len(data)
+            return data
+
+    def _forget(self) -> None:
+        with self._changed:
+            self._waiting.clear()
+            self._size = 0
+            self._backlog = None
+            self._finishing = True
 
     def catch_up(self, backlog: Callable[[], list[bytes]]) -> None:
         """Send what `backlog` returns, again and again until it returns nothing. What is posted meanwhile goes first.
@@ -84,7 +116,8 @@ class Sender:
         """
         with self._changed:
             self._backlog = backlog
-            self._start()
+            if not self._busy:
+                self._start()
 
     def finish(self, error_code: int, reason: str) -> None:
         """Close the connection when what is waiting has been sent and acknowledged."""
@@ -92,16 +125,18 @@ class Sender:
             if not self._finishing:
                 self._finishing = True
                 self._end = (error_code, reason)
-                self._start()
+                if not self._busy:
+                    self._start()
 
     def drop(self, error_code: int, reason: str) -> None:
         """Close the connection without sending what is waiting, nor waiting for what is on the way."""
         with self._changed:
             self._waiting.clear()
             self._backlog = None
-            self._finishing = True
+            self._finishing = self._busy = True
             self._end = (error_code, reason)
-            self._changed.notify()
+            if self._thread is not None:
+                self._start()
         self._connection.close(error_code, reason, timeout=0)
 
     def join(self, timeout: float) -> None:
@@ -111,7 +146,7 @@ class Sender:
             thread.join(timeout)
 
     def _start(self) -> None:
-        self._busy = True
+        self._busy = self._threaded = True
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, name=f"writer {self._name}", daemon=True)
             self._thread.start()
@@ -126,10 +161,7 @@ class Sender:
             if self._finishing:
                 self._connection.close(*self._end, timeout=CLOSE_TIMEOUT)
         except ConnectionClosed:
-            with self._changed:
-                self._waiting.clear()
-                self._backlog = None
-                self._finishing = True
+            self._forget()
 
     def _next(self) -> bytes | None:
         """What the thread sends next; None if it has done."""
@@ -143,10 +175,10 @@ class Sender:
                     return self._page.popleft()
                 backlog = self._backlog
                 if backlog is None:
-                    self._busy = False
                     if self._finishing:
                         return None
-                    if not self._changed.wait_for(lambda: self._busy or self._finishing, LINGER):
+                    self._busy = self._threaded = False
+                    if not self._changed.wait_for(lambda: self._threaded, LINGER):
                         self._thread = None
                         return None
                     continue

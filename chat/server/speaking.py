@@ -88,7 +88,7 @@ def _entry(hub: Hub, client: Client, message: Message) -> Entry:
         simple_form(said).encode()
     except GobError as error:  # what was no UTF-8 grows when it is replaced
         logger.warning("not relayed for %s: %s", client, error)
-        raise ValueError(f"not relayed: {error}") from error
+        raise ValueError(str(error)) from error
     return Entry(said, client.id, addressee)
 
 
@@ -96,7 +96,7 @@ def _name(hub: Hub, client: Client, nickname: str) -> None:
     """One of the seed's clients says its nickname with each message: it has it from the first one on."""
     if nickname in ("", client.nickname):
         return
-    hub.nicknames.claim(client.session, nickname)
+    hub.claim(client.session, nickname)
     before, client.nickname = client.nickname, nickname
     text = f"{before} is now called {nickname}" if before else f"{nickname} joined"
     hub.notice(hub.rooms.members(client.room), client.room, text, but=client)
