@@ -54,6 +54,7 @@ class Sender:
         self._busy = False  # some thread has the outbox: nobody else may use it
         self._threaded = False  # it is this one's own thread, or soon will be
         self._finishing = False
+        self._closed = False
         self._end = (0, "")  # what the connection is closed with
         self._page: deque[bytes] = deque()  # of the backlog: the thread's own
 
@@ -107,7 +108,8 @@ class Sender:
             self._waiting.clear()
             self._size = 0
             self._backlog = None
-            self._finishing = True
+            self._finishing = self._closed = True
+            self._changed.notify_all()
 
     def catch_up(self, backlog: Callable[[], list[bytes]]) -> None:
         """Send what `backlog` returns, again and again until it returns nothing. What is posted meanwhile goes first.
@@ -133,17 +135,17 @@ class Sender:
         with self._changed:
             self._waiting.clear()
             self._backlog = None
-            self._finishing = self._busy = True
+            self._finishing = self._busy = self._closed = True
             self._end = (error_code, reason)
             if self._thread is not None:
-                self._start()
+                self._threaded = True  # there is nothing left for it to do
+            self._changed.notify_all()
         self._connection.close(error_code, reason, timeout=0)
 
     def join(self, timeout: float) -> None:
         """After `finish`: wait until the connection is closed, `timeout` seconds at most."""
-        thread = self._thread
-        if thread is not None:
-            thread.join(timeout)
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed, timeout)
 
     def _start(self) -> None:
         self._busy = self._threaded = True
@@ -151,7 +153,7 @@ class Sender:
             self._thread = threading.Thread(target=self._write, name=f"writer {self._name}", daemon=True)
             self._thread.start()
         else:
-            self._changed.notify()
+            self._changed.notify_all()
 
     def _write(self) -> None:
         """Send what is waiting, until nothing has for a while or nothing follows: the thread."""
@@ -160,6 +162,7 @@ class Sender:
                 self._outbox.send(data)
             if self._finishing:
                 self._connection.close(*self._end, timeout=CLOSE_TIMEOUT)
+                self._forget()
         except ConnectionClosed:
             self._forget()
 

@@ -117,7 +117,12 @@ def test_silence_is_no_death(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_server_closes_every_connection(tmp_path: Path, number: signal.Signals) -> None:
-    with Server(tmp_path) as server, Client(server, "zoe") as zoe, Client(server, "bob") as bob:
+    """What clients do about it that do not hope for its return."""
+    with (
+        Server(tmp_path) as server,
+        Client(server, "zoe", "--patience", "0") as zoe,
+        Client(server, "bob", "--patience", "0") as bob,
+    ):
         server.logs("[INFO] added client", times=2)
         server.signal(number)
         assert server.wait() == 0
