@@ -21,7 +21,9 @@ from chat.exchange import IDLE_TIMEOUT
 from chat.message import DEFAULT_PORT
 from chat.problems import Problem
 from chat.recording import add_option as add_recording
+from chat.server.admission import MAX_CLIENTS, MAX_PER_ADDRESS
 from chat.server.history import DEFAULT_LIMIT
+from chat.server.limits import BURST, RATE
 from chat.text import check_name, printable
 
 __all__ = ["main"]
@@ -95,6 +97,7 @@ def _add_serve(subparsers: Subparsers) -> None:
         default=DEFAULT_LIMIT,
         help="how many messages are kept at most; older ones go (%(default)s)",
     )
+    _add_admission(serve)
     serve.add_argument(
         "--idle-timeout",
         metavar="SECONDS",
@@ -103,6 +106,27 @@ def _add_serve(subparsers: Subparsers) -> None:
         help="silence after which a client counts as dead (%(default)g)",
     )
     add_recording(serve, "the server")
+
+
+def _add_admission(serve: argparse.ArgumentParser) -> None:
+    """Who may come in, and how much each may say."""
+    serve.add_argument(
+        "--client-ca",
+        metavar="FILE",
+        type=_argument(_readable_file),
+        help="admit only clients with a certificate of these authorities, PEM, under the name that is in it",
+    )
+    serve.add_argument(
+        "--password-file", metavar="FILE", help="admit only clients that know the password: the file's first line"
+    )
+    counts = (
+        ("--max-clients", MAX_CLIENTS, "how many clients there may be (%(default)s)"),
+        ("--max-per-address", MAX_PER_ADDRESS, "how many of them from one address (%(default)s)"),
+        ("--burst", BURST, "how many messages of a client are taken at once (%(default)s)"),
+        ("--rate", int(RATE), "how many a second when it has used that up; the rest is dropped (%(default)s)"),
+    )
+    for option, default, help in counts:
+        serve.add_argument(option, metavar="N", type=_argument(_count), default=default, help=help)
 
 
 def _add_join(subparsers: Subparsers) -> None:

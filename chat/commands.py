@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from chat import problems
+from chat import passwords, problems
 from chat.address import format_address
 from chat.certificates import WILDCARD_ADDRESSES, CertificateFiles
 from chat.exchange import chat_config
@@ -22,7 +22,9 @@ from chat.message import ALPN_PROTOCOLS
 from chat.problems import Problem
 from chat.recording import recording
 from chat.server import Server
+from chat.server.admission import Admission
 from chat.server.history import MEMORY_LIMIT, History
+from chat.server.limits import RateLimit
 from chat.state import kept_secret, private_directory
 from quicmini import Listener, listen
 from quicmini.config import Capture
@@ -45,15 +47,15 @@ def serve(options: argparse.Namespace) -> int:
     # Blocked here, so in every thread, and fetched below: a signal interrupts nothing that is under way.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     on_terminal = sys.stderr.isatty()
-    identity = _identity(options)
+    identity, admission = _identity(options), _admission(options)
     with recording(options.pcapng) as capture:
         listener = _listen(options, identity, capture)
-        server = _server(options, identity, listener)
+        server = _server(options, identity, admission, listener)
         _serve(server, partial(identity.reload, listener), on_terminal=on_terminal)
     return 0
 
 
-def _server(options: argparse.Namespace, identity: Identity, listener: Listener) -> Server:
+def _server(options: argparse.Namespace, identity: Identity, admission: Admission, listener: Listener) -> Server:
     try:
         history = _history(options)
     except (OSError, ValueError) as error:
@@ -63,7 +65,15 @@ def _server(options: argparse.Namespace, identity: Identity, listener: Listener)
     announce(files)
     logger.info("join with: python -m chat join %s", _join_arguments(options, listener.address, files))
     logger.info("listening on UDP %s", format_address(listener.address))
-    return Server(listener, history)
+    return Server(listener, history, admission=admission, make_limit=partial(RateLimit, options.burst, options.rate))
+
+
+def _admission(options: argparse.Namespace) -> Admission:
+    try:
+        password = passwords.read_file(options.password_file) if options.password_file is not None else ""
+    except ValueError as error:
+        raise Problem(str(error)) from error
+    return Admission(max_clients=options.max_clients, max_per_address=options.max_per_address, password=password)
 
 
 def _history(options: argparse.Namespace) -> History:
@@ -102,6 +112,7 @@ def _listen(options: argparse.Namespace, identity: Identity, capture: Capture | 
             alpn_protocols=list(ALPN_PROTOCOLS),
             certfile=str(files.certfile),
             keyfile=str(files.keyfile),
+            client_cafile=options.client_ca,
             config=dataclasses.replace(
                 chat_config(options.idle_timeout, capture),
                 early_data=True,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterator
 from enum import IntEnum
 
 from chat.address import format_address
 from chat.gob import GobError
+from chat.logs import connection_log
 from chat.message import MAX_SIZES, Dialect, Message
 from quicmini import Config, Connection, Stream, StreamReset, StreamStopped
 from quicmini.config import Capture
 
 __all__ = ["ErrorCode", "Inbox", "Outbox", "chat_config", "dialect_of"]
-
-logger = logging.getLogger("chat")
 
 IDLE_TIMEOUT = 20.0  # seconds; with a PING at half of it, a peer that has died is noticed within 30
 MAX_HALF_OPEN = 16  # streams whose other direction waits to be ended by the peer
@@ -156,7 +154,7 @@ class Inbox:
 
     def _refuse(self, stream: Stream, error: GobError) -> None:
         peer = format_address(self._connection.remote_address)
-        logger.warning("no message from %s: %s", peer, error)
+        connection_log(self._connection).warning("no message from %s: %s", peer, error)
         stream.reset(ErrorCode.NO_MESSAGE)
         stream.stop_sending(ErrorCode.NO_MESSAGE)
         self._refused += 1

@@ -1,45 +1,116 @@
-"""Who may come in: so many clients in all, so many from each address."""
+"""Who may come in: how many, from where, with which password, and under which name."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import ipaddress
 import threading
 from collections import Counter
 
-from chat.message import Message
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
-__all__ = ["MAX_CLIENTS", "MAX_CLIENTS_PER_ADDRESS", "Admission"]
+from chat.exchange import ErrorCode
+from chat.text import RESERVED_NAMES, check_name, name_key, printable
 
-MAX_CLIENTS = 1024  # each costs a thread, or two
-MAX_CLIENTS_PER_ADDRESS = 256  # there may be many people behind one address, but not all of them
+__all__ = ["MAX_CLIENTS", "MAX_PER_ADDRESS", "Admission", "Refused", "certified_name"]
+
+MAX_CLIENTS = 1024
+MAX_PER_ADDRESS = 256  # a whole office may come from one, but nobody alone fills the server
+IPV6_NETWORK = 64  # bits: whoever has one address of it has all of them (RFC 6177 §2)
+
+
+class Refused(Exception):
+    """A client may not come in. error_code, reason: with what its connection is closed, so that it learns why."""
+
+    def __init__(self, error_code: ErrorCode, reason: str) -> None:
+        super().__init__(reason)
+        self.error_code = error_code
+        self.reason = reason
 
 
 class Admission:
-    """Counts the clients, and looks at those that introduce themselves. Any thread may use it; it does not block."""
+    """Counts the clients, and knows the password. Any thread may use it.
 
-    def __init__(self, max_clients: int = MAX_CLIENTS, max_per_address: int = MAX_CLIENTS_PER_ADDRESS) -> None:
+    password: what each client must say; empty: nothing. Clients of `simpleproto` cannot say it, so they stay out.
+    """
+
+    def __init__(
+        self, *, max_clients: int = MAX_CLIENTS, max_per_address: int = MAX_PER_ADDRESS, password: str = ""
+    ) -> None:
         self._max_clients = max_clients
         self._max_per_address = max_per_address
+        self._password = password
         self._lock = threading.Lock()
-        self._hosts: Counter[str] = Counter()
+        self._origins: Counter[str] = Counter()
 
-    def enter(self, host: str) -> str:
-        """A client comes from `host`: empty, or why it cannot stay. Who has entered has to `leave`."""
+    def enter(self, host: str) -> None:
+        """Count a client at an IP address, which has to `leave` again from the same one. Raises Refused."""
+        origin = _origin(host)
         with self._lock:
-            if self._hosts.total() >= self._max_clients:
-                return f"the server is full ({self._max_clients} clients)"
-            if self._hosts[host] >= self._max_per_address:
-                return f"the server is full for your address ({self._max_per_address} clients)"
-            self._hosts[host] += 1
-            return ""
+            if self._origins.total() >= self._max_clients:
+                raise Refused(ErrorCode.FULL, f"the server is full ({self._max_clients} clients)")
+            if self._origins[origin] >= self._max_per_address:
+                sentence = f"the server is full for your address ({self._max_per_address} clients)"
+                raise Refused(ErrorCode.FULL, sentence)
+            self._origins[origin] += 1
 
     def leave(self, host: str) -> None:
-        """A client that had entered has gone."""
+        """Give the place of a client back that had entered."""
+        origin = _origin(host)
         with self._lock:
-            self._hosts[host] -= 1
-            if not self._hosts[host]:
-                del self._hosts[host]
+            self._origins[origin] -= 1
+            if self._origins[origin] <= 0:
+                del self._origins[origin]
 
-    def check(self, hello: Message) -> str:
-        """Whether a client that says this may take part: empty, or a sentence that says why not."""
-        del hello
-        return ""
+    def check_password(self, password: str) -> None:
+        """Raises Refused unless it is right, or none is asked for. A nearly right one takes as long as any other."""
+        if self._password and not hmac.compare_digest(_digest(password), _digest(self._password)):
+            wrong = "the password is wrong" if password else "this server asks for a password"
+            raise Refused(ErrorCode.PASSWORD, wrong)
+
+
+def certified_name(certificate: bytes) -> str:
+    """The nickname of a client with this certificate (DER): its e-mail address, else its DNS name, else common name.
+
+    The first of them that can be a nickname. Raises Refused if none can.
+    """
+    for name in _names(certificate):
+        try:
+            nickname = check_name(printable(name).strip())
+        except ValueError:
+            continue
+        if name_key(nickname) not in RESERVED_NAMES:
+            return nickname
+    sentence = "your certificate has no name that can be a nickname: an e-mail address, a DNS name or a common name"
+    raise Refused(ErrorCode.NO_NAME, sentence)
+
+
+def _names(certificate: bytes) -> list[str]:
+    try:
+        parsed = x509.load_der_x509_certificate(certificate)
+        common = [str(item.value) for item in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    except ValueError:
+        return []
+    try:
+        alternatives = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return common
+    mail = alternatives.get_values_for_type(x509.RFC822Name)
+    return [*mail, *alternatives.get_values_for_type(x509.DNSName), *common]
+
+
+def _origin(host: str) -> str:
+    """What counts as one address."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, IPV6_NETWORK), strict=False))
+
+
+def _digest(password: str) -> bytes:
+    """Of one length, whatever the password's is."""
+    return hashlib.sha256(password.encode(errors="surrogatepass")).digest()

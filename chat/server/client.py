@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
 from chat.exchange import ErrorCode
 from chat.message import Dialect, Kind, Message, sender_id
 from chat.server.history import Entry
-from chat.server.limits import Limits
+from chat.server.limits import RateLimit
 from chat.server.sending import Sender
 from chat.server.sequence import Sequence
 from chat.text import SERVER_NAME
 
 __all__ = ["Client", "Encoded", "simple_form"]
 
+NO_CONNECTION = logging.LoggerAdapter(logging.getLogger("chat"), {})
 MAX_SENDERS = 1024  # of whom a client's last message is known: as many as there can be clients
 
 # A message that goes to many is encoded once for each form that it takes: (dialect, after, sender_after).
@@ -25,15 +27,26 @@ class Client:
     """What the hub knows of one client; for holders of the hub's lock, but `name` and `dialect`, which stay.
 
     session: empty until the client has introduced itself. nickname, room: empty while it has none.
+    certified: the nickname that its certificate gives it, empty if it may choose one. log: for what happens to it.
     behind: it is sent the history first; what is said meanwhile comes with that. left: it will not come
     back. gone: the hub has removed it.
     """
 
-    def __init__(self, name: str, dialect: str, sender: Sender, limits: Limits) -> None:
+    def __init__(
+        self,
+        name: str,
+        dialect: str,
+        sender: Sender,
+        limit: RateLimit,
+        certified: str = "",
+        log: logging.LoggerAdapter[logging.Logger] = NO_CONNECTION,
+    ) -> None:
         self.name = name
         self.dialect = dialect
         self.sender = sender
-        self.limits = limits
+        self.limit = limit
+        self.certified = certified
+        self.log = log
         self.sequence = Sequence()
         self.session = ""
         self.id = ""

@@ -102,12 +102,16 @@ class Hub:
             return list(self._clients)
 
     def sweep(self) -> None:
-        """Wait no more for those who have been away for too long. To be called now and then."""
+        """Wait no more for those who have been away for too long; tell who has said too much what was dropped. To be
+        called now and then."""
         with self.locked():
             now = self._clock()
             while self._away and next(iter(self._away.values())).until <= now:
                 session, away = self._away.popitem(last=False)
                 self._forget(session, away.room)
+            for client in self._clients:
+                if client.is_simple and (text := client.limit.report()):
+                    self.notice([client], client.room, text)
 
     # The rest is for holders of the lock.
 
@@ -120,7 +124,7 @@ class Hub:
         self._by_session[client.session] = client
         self._by_id[client.id] = client
         self.rooms.move(client, room)
-        logger.info("added client %s", client)
+        client.log.info("added client %s", client)
 
     def connected(self, session: str) -> Client | None:
         """The client that has a session."""
@@ -155,7 +159,7 @@ class Hub:
             client = self._slow.pop()
             if self._remove(client, left=False):
                 waiting = client.sender.waiting
-                logger.warning("dropped client %s: too slow, %d messages were waiting for it", client, waiting)
+                client.log.warning("dropped client %s: too slow, %d messages were waiting for it", client, waiting)
                 client.drop(ErrorCode.TOO_SLOW, "too slow: too many messages were waiting")
 
     def tell(self, client: Client, message: Message) -> None:
@@ -234,8 +238,8 @@ class Hub:
         session, room = client.session, client.room
         self.rooms.move(client, "")
         if why:
-            logger.warning("client %s: %s", client, why)
-        logger.info("removed client %s", client)
+            client.log.warning("client %s: %s", client, why)
+        client.log.info("removed client %s", client)
         if session:
             del self._by_session[session], self._by_id[client.id]
             if left or client.is_simple:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable
 
 from chat.message import MAX_MESSAGE_SIZE, SPOKEN, Kind, Message
+from chat.server.admission import Refused
 from chat.server.client import Client
 from chat.server.hub import RECENT, Hub
 from chat.server.rooms import room_key
@@ -28,16 +29,29 @@ def answer(hub: Hub, client: Client, message: Message) -> None:
         if client.gone:
             return
         try:
+            message = _as_certified(client, message)
             if message.kind in SPOKEN:
                 speak(hub, client, message)
             else:
                 _ask(hub, client, message)
         except ValueError as error:
             hub.tell(client, refusal(message, error))
+        except Refused as refused:
+            client.log.warning("refused client %s: %s", client, refused.reason)
+            hub.drop(client, refused.error_code, refused.reason)
         except sqlite3.Error as error:
             if not client.session:
                 hub.nicknames.release(message.session)
             hub.fail(client, error)
+
+
+def _as_certified(client: Client, message: Message) -> Message:
+    """Whatever a client calls itself, its certificate knows better."""
+    if not client.certified:
+        return message
+    if message.kind == Kind.NICK:
+        raise ValueError(f"your certificate says that you are {client.certified}")
+    return message._replace(nickname=client.certified)
 
 
 def _ask(hub: Hub, client: Client, message: Message) -> None:
@@ -47,8 +61,7 @@ def _ask(hub: Hub, client: Client, message: Message) -> None:
     if message.kind != Kind.HELLO:
         if not client.session:
             raise ValueError("hello comes first")
-        if why := client.limits.admit(message):
-            raise ValueError(why)
+        client.limit.admit(0)
     request(hub, client, message)
 
 
@@ -58,8 +71,7 @@ def _hello(hub: Hub, client: Client, message: Message) -> None:
     session = message.session
     if not _SESSION.fullmatch(session):
         raise ValueError("a session is 16 to 64 hexadecimal digits")
-    if why := hub.admission.check(message):
-        raise ValueError(why)
+    hub.admission.check_password(message.text)
     room = room_key(message.room)
     hub.claim(session, message.nickname)
     settled = hub.history.seq(session)

@@ -6,24 +6,24 @@ for, and now and then a second thread that sends what could not be sent at once 
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
+from collections.abc import Callable
 
 from chat.address import format_address
-from chat.exchange import ErrorCode, Inbox, Outbox, dialect_of
-from chat.server.admission import Admission
+from chat.exchange import Inbox, Outbox, dialect_of
+from chat.logs import connection_log
+from chat.message import Dialect
+from chat.server.admission import Admission, Refused, certified_name
 from chat.server.client import Client
 from chat.server.history import MEMORY_LIMIT, History
 from chat.server.hub import Hub
-from chat.server.limits import Limits
+from chat.server.limits import RateLimit
 from chat.server.requests import answer
 from chat.server.sending import CLOSE_TIMEOUT, QUEUE_LIMIT, Sender
 from quicmini import Connection, ConnectionClosed, ConnectionClosedOK, Listener
 
 __all__ = ["Server"]
-
-logger = logging.getLogger("chat")
 
 SWEEP_INTERVAL = 5.0  # seconds between two looks at who will not come back
 
@@ -32,7 +32,7 @@ class Server:
     """A chat over the connections of `listener`, which it owns from now on, as it does the history.
 
     history: by default one in memory. queue_limit: how many messages may wait for a client before it is dropped as too
-    slow.
+    slow. make_limit: how much a client may say.
     """
 
     def __init__(
@@ -42,11 +42,13 @@ class Server:
         *,
         admission: Admission | None = None,
         queue_limit: int = QUEUE_LIMIT,
+        make_limit: Callable[[], RateLimit] = RateLimit,
     ) -> None:
         self._listener = listener
         self._history = history or History(None, MEMORY_LIMIT)
         self._admission = admission or Admission()
         self._queue_limit = queue_limit
+        self._make_limit = make_limit
         self._hub = Hub(self._history, self._admission)
         self._closed = threading.Event()
 
@@ -82,14 +84,15 @@ class Server:
         """Serve one client until its connection ends: the thread of its handler."""
         host = connection.remote_address[0]
         name = format_address(connection.remote_address)
-        if why := self._admission.enter(host):
-            logger.warning("refused client %s: %s", name, why)
-            connection.close(ErrorCode.FULL, why)
+        try:
+            self._admission.enter(host)
+        except Refused as refused:
+            _refuse(connection, name, refused)
             return
         try:
             client = self._introduce(connection, name)
         except ConnectionClosed as error:
-            logger.warning("client %s: %s", name, error)
+            connection_log(connection).warning("client %s: %s", name, error)
             client = None
         end: ConnectionClosed | None = None
         try:
@@ -109,10 +112,23 @@ class Server:
     def _introduce(self, connection: Connection, name: str) -> Client | None:
         """The client, once the hub has it; None if it is too late. Raises ConnectionClosed."""
         connection.handshake()  # until then what came early could be a replay (RFC 9001 §9.2)
-        client = Client(
-            name, dialect_of(connection), Sender(connection, Outbox(connection), name, self._queue_limit), Limits()
-        )
+        dialect = dialect_of(connection)
+        certificate = connection.getpeercert()
+        try:
+            certified = certified_name(certificate) if certificate is not None else ""
+            if dialect is Dialect.SIMPLE:
+                self._admission.check_password("")  # it knows no way to say one
+        except Refused as refused:
+            _refuse(connection, name, refused)
+            return None
+        sender = Sender(connection, Outbox(connection), name, self._queue_limit)
+        client = Client(name, dialect, sender, self._make_limit(), certified, connection_log(connection))
         if not self._hub.add(client):
             connection.close(0, "the server is shutting down")
             return None
         return client
+
+
+def _refuse(connection: Connection, name: str, refused: Refused) -> None:
+    connection_log(connection).warning("refused client %s: %s", name, refused.reason)
+    connection.close(refused.error_code, refused.reason)

@@ -6,7 +6,6 @@ be done, and sqlite3.Error if the history does not work.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from chat.exchange import ErrorCode
@@ -15,10 +14,9 @@ from chat.message import Kind, Message, message_id, sender_id
 from chat.server.client import Client, simple_form
 from chat.server.history import Entry
 from chat.server.hub import Hub
+from chat.server.limits import TooMuch
 
 __all__ = ["say", "speak"]
-
-logger = logging.getLogger("chat")
 
 
 def speak(hub: Hub, client: Client, message: Message) -> None:
@@ -46,7 +44,12 @@ def say(hub: Hub, client: Client, messages: Sequence[Message]) -> None:
         try:
             entries.append(_entry(hub, client, message))
         except ValueError as error:
-            hub.tell(client, refusal(message, error))
+            # Who does not number messages is told now and then how many were too many.
+            if not (client.is_simple and isinstance(error, TooMuch)):
+                hub.tell(client, refusal(message, error))
+    if client.limit.flooding:
+        client.log.warning("dropped client %s: a flood", client)
+        hub.drop(client, ErrorCode.FLOOD, "you say more than anybody can read")
     session = "" if client.is_simple else client.session
     kept = hub.history.commit(session, client.sequence.last, entries, hub.now())
     _acknowledge(hub, client)
@@ -65,8 +68,7 @@ def _acknowledge(hub: Hub, client: Client) -> None:
 
 def _entry(hub: Hub, client: Client, message: Message) -> Entry:
     """What is kept of a message. Raises ValueError."""
-    if why := client.limits.admit(message):
-        raise ValueError(why)
+    client.limit.admit(len(message.text))
     if client.is_simple:
         _name(hub, client, message.nickname)
     said = Message(
@@ -87,7 +89,7 @@ def _entry(hub: Hub, client: Client, message: Message) -> Entry:
     try:
         simple_form(said).encode()
     except GobError as error:  # what was no UTF-8 grows when it is replaced
-        logger.warning("not relayed for %s: %s", client, error)
+        client.log.warning("not relayed for %s: %s", client, error)
         raise ValueError(str(error)) from error
     return Entry(said, client.id, addressee)
 

@@ -35,6 +35,7 @@ def test_in_the_servers_log_as_json(tmp_path: Path) -> None:
         records = [json.loads(line) for line in server.log.lines]
         assert HARMLESS in records[-1]["message"]
         assert records[-1]["level"] == "WARNING"
+        assert records[-1]["connection"] == client.original_connection_id.hex()
         assert all(line.isprintable() for line in server.log.lines)
 
 

@@ -123,16 +123,16 @@ def test_a_message_that_grows_too_long_is_not_relayed(connector: Connector, log:
 
 
 @pytest.mark.parametrize(
-    ("limits", "sentence"),
+    ("admission", "sentence"),
     [
-        ({"max_clients": 1}, "the server is full (1 clients)"),
-        ({"max_per_address": 1}, "the server is full for your address (1 clients)"),
+        (Admission(max_clients=1), "the server is full (1 clients)"),
+        (Admission(max_per_address=1), "the server is full for your address (1 clients)"),
     ],
 )
 def test_clients_have_a_limit(
-    listener: Listener, connector: Connector, log: Log, limits: dict[str, int], sentence: str
+    listener: Listener, connector: Connector, log: Log, admission: Admission, sentence: str
 ) -> None:
-    with serving(Server(listener, admission=Admission(**limits))):
+    with serving(Server(listener, admission=admission)):
         first = join(connector, log)
         second = connector()
         with pytest.raises(ApplicationError, match=re.escape(sentence)) as end:
