@@ -31,7 +31,7 @@ STEADY = 10.0  # seconds that a connection must last for its loss to be met with
 INTERNAL_ERROR = 80  # the TLS alert (RFC 9846 §6.2): not what a server says of this client
 
 # Application errors after which the same would only happen again.
-_FINAL_CODES = (ErrorCode.NO_MESSAGE, ErrorCode.PASSWORD, ErrorCode.NO_NAME, ErrorCode.FLOOD)
+_FINAL_CODES = (ErrorCode.NO_MESSAGE, ErrorCode.REPLACED, ErrorCode.PASSWORD, ErrorCode.NO_NAME, ErrorCode.FLOOD)
 
 
 class NoWelcome(Exception):

@@ -18,6 +18,7 @@ from chat.message import Kind
 
 __all__ = ["Session"]
 
+LAST_WORDS = 1.0  # seconds: who says goodbye and goes wants it to be heard
 ECHO_TIMEOUT = 2.0  # seconds without any of one's own messages coming back, after which nobody waits for the others
 
 
@@ -154,8 +155,14 @@ class Session:
         )
 
     def leave(self) -> None:
-        """Say no more, and go. Blocks until the server has acknowledged what was sent, or is gone."""
+        """Say no more, and go. Blocks: while it is connected, for LAST_WORDS seconds at most until what was said is
+        confirmed; then until the server has acknowledged the end, or is gone."""
+        with self._changed:
+            self._changed.wait_for(self._has_said_all, LAST_WORDS)
         self._keeper.leave()
+
+    def _has_said_all(self) -> bool:
+        return not self._conversation.unconfirmed or self.state is not State.CONNECTED or self._keeper.over
 
     def _run(self) -> None:
         self.tell(Ended(self._keeper.run()))

@@ -177,6 +177,7 @@ def test_patience_ends(server: FakeServer) -> None:
     "end",
     [
         ApplicationError(ErrorCode.NO_MESSAGE, "no message", remote=True),
+        ApplicationError(ErrorCode.REPLACED, "another connection has taken over", remote=True),
         HandshakeError(0x100 + 42, "another key"),
     ],
 )
@@ -231,6 +232,17 @@ def test_leaving_while_the_connection_is_lost(server: FakeServer, zoe: Person) -
     end = zoe.end()
     assert isinstance(end, NotConfirmed)
     assert str(end) == "left before the server had confirmed 1 message"
+
+
+def test_quitting_waits_for_what_was_said_last(server: FakeServer, zoe: Person) -> None:
+    wire = server.wire()
+    zoe.say("bye")
+    quitting = threading.Thread(target=zoe.command, args=("/quit",))
+    quitting.start()
+    wire.take()
+    quitting.join()
+    assert zoe.end() is None
+    assert zoe.said == ["bye"]
 
 
 def test_finishing_waits_for_a_return(server: FakeServer, zoe: Person) -> None:
