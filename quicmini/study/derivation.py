@@ -9,7 +9,8 @@ from quicmini.crypto.hkdf import hkdf_expand, hkdf_extract, hkdf_label
 from quicmini.study.columns import ROOM, in_columns
 from quicmini.study.fields import Field
 from quicmini.study.terminal import Ink
-from quicmini.study.tls_fields.reader import FieldReader, compose, shown_text
+from quicmini.study.texts import shown_text
+from quicmini.study.tls_fields.reader import TlsReader, compose
 
 __all__ = ["Input", "Step", "expand_label", "extract", "label_fields", "show_step"]
 
@@ -76,7 +77,7 @@ def label_fields(info: bytes) -> Field:
     return compose("HkdfLabel", info, 0, _label, "RFC 9846 §7.1")
 
 
-def _label(reader: FieldReader) -> str:
+def _label(reader: TlsReader) -> str:
     reader.number("length", 2, show=lambda length: f"{length} bytes are wanted")
     reader.opaque("label", 1, show=lambda label: f'"{shown_text(label)}"')
     label = reader.fields[-1].value

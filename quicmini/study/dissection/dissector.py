@@ -8,13 +8,13 @@ from quicmini.crypto.retry import RETRY_INTEGRITY_TAG_LENGTH, retry_integrity_ta
 from quicmini.study.dissection.connection import KeyLogSecrets
 from quicmini.study.dissection.connections import Candidate, Connections, Flow
 from quicmini.study.dissection.frame_fields import DEFAULT_ACK_DELAY_EXPONENT, dissect_payload
-from quicmini.study.dissection.frame_text import bytes_text
 from quicmini.study.dissection.header_fields import Header, first_byte_field, read_header, read_short_header
 from quicmini.study.dissection.learning import learn
 from quicmini.study.dissection.opening import FIRST_INITIAL_MISSING, Failure, Opened
 from quicmini.study.dissection.packets import Address, Datagram, Packet, Payload
 from quicmini.study.dissection.segments import Segments
 from quicmini.study.fields import Field, unreadable
+from quicmini.study.texts import bytes_text
 from quicmini.wire.frames import RESET_TOKEN_LENGTH
 from quicmini.wire.packet import PacketType
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from quicmini.errors import TransportError, error_name
-from quicmini.study.dissection.frame_text import bytes_text, frame_text, numbers_text, stream_name
-from quicmini.study.dissection.reading import FieldReader, Truncated, shown_bytes
+from quicmini.study.dissection.frame_text import frame_text, numbers_text, stream_name
+from quicmini.study.field_reader import FieldReader, Unreadable
 from quicmini.study.fields import Field, unreadable
+from quicmini.study.texts import bytes_text, shown_bytes
 from quicmini.wire.frame_types import ACK_ECN, STREAM_LEN, STREAM_OFF
 from quicmini.wire.frames import FRAMES, RESET_TOKEN_LENGTH, Frame, FrameType, parse_frame
 from quicmini.wire.packet import PacketType
@@ -61,7 +62,7 @@ class _Layout(NamedTuple):
 
 def _number(name: str, show: Callable[[int], str] = str) -> _Part:
     def part(body: _Body) -> None:
-        body.numbers[name] = body.reader.varint(name, show)
+        body.numbers[name] = body.reader.varint(name, show=show)
 
     return part
 
@@ -70,20 +71,20 @@ def _octets(name: str, length: int | str, show: Callable[[bytes], str] = bytes.h
     """`length`: in bytes, or the name of the number that tells it."""
 
     def part(body: _Body) -> None:
-        body.reader.octets(name, length if isinstance(length, int) else body.numbers[length], show)
+        body.reader.octets(name, length if isinstance(length, int) else body.numbers[length], show=show)
 
     return part
 
 
 def _rest(name: str) -> _Part:
     def part(body: _Body) -> None:
-        body.reader.rest(name, shown_bytes)
+        body.reader.rest(name, show=shown_bytes)
 
     return part
 
 
 def _cid_length(body: _Body) -> None:
-    body.numbers["Length"] = body.reader.number("Length", 1, bytes_text)
+    body.numbers["Length"] = body.reader.number("Length", 1, show=bytes_text)
 
 
 def _padding(body: _Body) -> None:
@@ -94,24 +95,26 @@ def _padding(body: _Body) -> None:
 
 def _ack_delay(body: _Body) -> None:
     unit = 1 << body.ack_delay_exponent  # µs
-    body.reader.varint("ACK Delay", lambda delay: f"{delay} × {unit} µs = {delay * unit / 1000:g} ms")
+    body.reader.varint("ACK Delay", show=lambda delay: f"{delay} × {unit} µs = {delay * unit / 1000:g} ms")
 
 
 def _ack_ranges(body: _Body) -> None:
     """The first range and those that follow, with the packet numbers that they come to (RFC 9000 §19.3.1)."""
     reader, largest = body.reader, body.numbers["Largest Acknowledged"]
-    smallest = largest - reader.varint("First ACK Range", lambda length: f"{length}: {_down_from(largest, length)}")
-    for _ in range(body.numbers["ACK Range Count"]):  # every round reads two bytes at least, or raises Truncated
+    smallest = largest - reader.varint(
+        "First ACK Range", show=lambda length: f"{length}: {_down_from(largest, length)}"
+    )
+    for _ in range(body.numbers["ACK Range Count"]):  # every round reads two bytes at least, or raises Unreadable
         mark = reader.mark()
-        gap = reader.varint("Gap", lambda gap: f"{gap}: {gap + 1} not acknowledged", _ACK_RANGE)
+        gap = reader.varint("Gap", _ACK_RANGE, lambda gap: f"{gap}: {gap + 1} not acknowledged")
         top = smallest - gap - 2
-        length = reader.varint("ACK Range Length", str, _ACK_RANGE)
+        length = reader.varint("ACK Range Length", _ACK_RANGE)
         smallest = top - length
         reader.collapse("ACK Range", mark, _down_from(top, length), _ACK_RANGE)
     if body.frame_type & ACK_ECN:
         mark = reader.mark()
         for name in "ECT0 Count", "ECT1 Count", "ECN-CE Count":
-            reader.varint(name, str, _ECN_COUNTS)
+            reader.varint(name, _ECN_COUNTS)
         reader.collapse("ECN Counts", mark, "", _ECN_COUNTS)
 
 
@@ -225,7 +228,7 @@ def dissect_payload(
 def _dissect_frame(payload: bytes, start: int, packet_type: PacketType, ack_delay_exponent: int) -> DissectedFrame:
     reader = FieldReader(payload, start, section="RFC 9000 §12.4")
     try:
-        frame_type = reader.varint("Type", _frame_type_text)
+        frame_type = reader.varint("Type", show=_frame_type_text)
         layout = _LAYOUTS.get(frame_type)
         if layout is None:
             why = f"unknown frame type {frame_type:#x}; its length cannot be known, nor where the next frame starts"
@@ -234,7 +237,7 @@ def _dissect_frame(payload: bytes, start: int, packet_type: PacketType, ack_dela
         body = _Body(reader, frame_type, ack_delay_exponent)
         for part in layout.parts:
             part(body)
-    except Truncated as error:
+    except Unreadable as error:
         rest = unreadable(reader.position, payload[reader.position :], str(error))
         name = FRAMES[payload[start]].name if payload[start] in FRAMES else "unreadable"
         field = Field(name, start, payload[start:], str(error), reader.section, (*reader.fields, rest))

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 from quicmini.errors import error_name
+from quicmini.study.texts import bytes_text
 from quicmini.wire.frames import (
     FRAMES,
     Ack,
@@ -31,14 +32,9 @@ from quicmini.wire.frames import (
     StreamsBlocked,
 )
 
-__all__ = ["bytes_text", "frame_text", "numbers_text", "stream_name"]
+__all__ = ["frame_text", "numbers_text", "stream_name"]
 
 _RANGES_SHOWN = 6
-
-
-def bytes_text(count: int) -> str:
-    """A number of bytes, in words."""
-    return f"{count} byte{'' if count == 1 else 's'}"
 
 
 def stream_name(stream_id: int) -> str:

@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from quicmini.study.dissection.frame_fields import PACKET_NAMES
-from quicmini.study.dissection.frame_text import bytes_text
-from quicmini.study.dissection.reading import FieldReader, Truncated, shown_bytes
+from quicmini.study.field_reader import FieldReader, Unreadable
 from quicmini.study.fields import Field, unreadable
+from quicmini.study.texts import bytes_text, shown_bytes
 from quicmini.study.versions import version_name
 from quicmini.wire.packet import MAX_CID_LENGTH, VERSION_1, VERSION_2, PacketType
 
@@ -130,7 +130,7 @@ def read_header(datagram: bytes, start: int) -> Header:
         header = _read_invariants(reader, header, datagram[start])
         reader.section = header.section
         header = _READERS[header.packet_type](reader, header)
-    except Truncated as error:
+    except Unreadable as error:
         reader.fields.append(unreadable(reader.position, datagram[reader.position :], str(error)))
         header = header._replace(problem=str(error))
     first = first_byte_field(header.packet_type, header.version, start, datagram[start])
@@ -139,14 +139,14 @@ def read_header(datagram: bytes, start: int) -> Header:
 
 def _read_invariants(reader: FieldReader, header: Header, first_byte: int) -> Header:
     """What is the same in all versions (RFC 8999 §5.1)."""
-    version = reader.number("Version", 4, version_name)
+    version = reader.number("Version", 4, show=version_name)
     cids = []
     for whose in "Destination", "Source":
-        length = reader.number(f"{whose} Connection ID Length", 1, bytes_text)
-        cids.append(reader.octets(f"{whose} Connection ID", length, bytes.hex))
+        length = reader.number(f"{whose} Connection ID Length", 1, show=bytes_text)
+        cids.append(reader.octets(f"{whose} Connection ID", length, show=bytes.hex))
     packet_type = _type_of(first_byte, version)
     if packet_type in (_I, _0, _H, _R) and max(map(len, cids)) > MAX_CID_LENGTH:
-        raise Truncated("not valid: a connection ID is longer than 20 bytes (RFC 9000 §17.2)")
+        reader.fail("not valid: a connection ID is longer than 20 bytes (RFC 9000 §17.2)")
     name = f"version {version:#010x}" if packet_type is None else PACKET_NAMES[packet_type]
     return header._replace(
         packet_type=packet_type, name=name, version=version, destination_cid=cids[0], source_cid=cids[1]
@@ -161,22 +161,22 @@ def _type_of(first_byte: int, version: int) -> PacketType | None:
 
 
 def _read_unknown(reader: FieldReader, header: Header) -> Header:
-    reader.rest("Version-Specific Data", shown_bytes)
+    reader.rest("Version-Specific Data", show=shown_bytes)
     return header
 
 
 def _read_versions(reader: FieldReader, header: Header) -> Header:
-    versions = [reader.number("Supported Version", 4, version_name)]
-    while reader.position < reader.end:
-        versions.append(reader.number("Supported Version", 4, version_name))
+    versions = [reader.number("Supported Version", 4, show=version_name)]
+    while reader.left:
+        versions.append(reader.number("Supported Version", 4, show=version_name))
     return header._replace(versions=tuple(versions))
 
 
 def _read_retry(reader: FieldReader, header: Header) -> Header:
-    length = reader.end - reader.position - _RETRY_TAG_LENGTH
+    length = reader.left - _RETRY_TAG_LENGTH
     if length < 1:
-        raise Truncated("truncated: no room for a Retry Token and the Retry Integrity Tag of 16 bytes")
-    token = reader.octets("Retry Token", length, bytes_of)
+        reader.fail("truncated: no room for a Retry Token and the Retry Integrity Tag of 16 bytes")
+    token = reader.octets("Retry Token", length, show=bytes_of)
     tag = reader.octets("Retry Integrity Tag", _RETRY_TAG_LENGTH, section="RFC 9001 §5.8")
     return header._replace(token=token, tag=tag)
 
@@ -187,13 +187,13 @@ def bytes_of(data: bytes) -> str:
 
 
 def _read_initial(reader: FieldReader, header: Header) -> Header:
-    token = reader.octets("Token", reader.varint("Token Length", bytes_text), bytes_of)
+    token = reader.octets("Token", reader.varint("Token Length", show=bytes_text), show=bytes_of)
     return _read_protected(reader, header._replace(token=token))
 
 
 def _read_protected(reader: FieldReader, header: Header) -> Header:
-    length = reader.varint("Length", bytes_text)
-    pn_offset, left = reader.position, reader.end - reader.position
+    length = reader.varint("Length", show=bytes_text)
+    pn_offset, left = reader.position, reader.left
     problem = f"truncated: the Length field says {length} bytes, {left} are left" if length > left else ""
     return header._replace(pn_offset=pn_offset, end=pn_offset + min(length, left), problem=problem)
 
@@ -217,9 +217,9 @@ def read_short_header(datagram: bytes, start: int, cid_length: int) -> Header:
     reader = FieldReader(datagram, start + 1, section=SECTIONS[kind])
     header = Header(kind, PACKET_NAMES[kind], (), len(datagram))
     try:
-        cid = reader.octets("Destination Connection ID", cid_length, bytes.hex)
+        cid = reader.octets("Destination Connection ID", cid_length, show=bytes.hex)
         header = header._replace(destination_cid=cid, pn_offset=reader.position)
-    except Truncated as error:
+    except Unreadable as error:
         reader.fields.append(unreadable(reader.position, datagram[reader.position :], str(error)))
         header = header._replace(problem=str(error))
     return header._replace(fields=(first_byte_field(kind, 0, start, datagram[start]), *reader.fields))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from quicmini.study.dissection.frame_text import bytes_text
 from quicmini.study.dissection.packets import Address, Datagram, Packet
 from quicmini.study.fields import Field
 from quicmini.study.terminal import WIDTH, Ink
+from quicmini.study.texts import bytes_text
 from quicmini.study.versions import version_name
 from quicmini.wire.packet import PacketType
 

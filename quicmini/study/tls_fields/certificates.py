@@ -17,7 +17,7 @@ from quicmini.study.tls_fields.der import (
     text,
     time,
 )
-from quicmini.study.tls_fields.reader import FieldReader, Parse
+from quicmini.study.tls_fields.reader import Parse, TlsReader
 
 __all__ = ["certificate"]
 
@@ -34,13 +34,13 @@ _KEY_USAGES = (
 Show = Callable[[bytes], str]
 
 
-def certificate(reader: FieldReader) -> str:
+def certificate(reader: TlsReader) -> str:
     """The contents of a cert_data: one certificate in DER. The value says whose it is, and for how long."""
     _sequence(reader, "Certificate", _certificate, "RFC 5280 §4.1.1")
     return reader.take_value()
 
 
-def _certificate(reader: FieldReader) -> str:
+def _certificate(reader: TlsReader) -> str:
     _sequence(reader, "tbsCertificate", _to_be_signed, "RFC 5280 §4.1.1.1")
     summary = reader.take_value()
     _leaf(reader, "signatureAlgorithm", _algorithm, "RFC 5280 §4.1.1.2")
@@ -48,7 +48,7 @@ def _certificate(reader: FieldReader) -> str:
     return summary
 
 
-def _to_be_signed(reader: FieldReader) -> str:
+def _to_be_signed(reader: TlsReader) -> str:
     if reader.peek(1) == bytes((VERSION,)):
         _leaf(reader, "version", lambda raw: f"v{raw[-1] + 1}", "RFC 5280 §4.1.2.1")
     _leaf(reader, "serialNumber", lambda raw: _content(raw).hex(":"), "RFC 5280 §4.1.2.2")
@@ -75,18 +75,18 @@ def _summary(fields: list[Field]) -> str:
     ))  # fmt: skip
 
 
-def _validity(reader: FieldReader) -> str:
+def _validity(reader: TlsReader) -> str:
     _leaf(reader, "notBefore", time)
     _leaf(reader, "notAfter", time)
     return " to ".join(field.value for field in reader.fields[-2:])
 
 
-def _extensions(reader: FieldReader) -> str:
+def _extensions(reader: TlsReader) -> str:
     _sequence(reader, "Extensions", _each_extension)
     return reader.take_value()
 
 
-def _each_extension(reader: FieldReader) -> str:
+def _each_extension(reader: TlsReader) -> str:
     first_one = len(reader.fields)
     while reader.left:
         name = object_identifier(_content(reader.peek(_size(reader, "extension"))))
@@ -163,22 +163,22 @@ def _content(raw: bytes) -> bytes:
     return element.content if element else b""
 
 
-def _leaf(reader: FieldReader, name: str, show: Show, section: str = "") -> None:
+def _leaf(reader: TlsReader, name: str, show: Show, section: str = "") -> None:
     """One element, tag and length included, as a field."""
     reader.octets(name, _size(reader, name), section, show)
 
 
-def _sequence(reader: FieldReader, name: str, parse: Parse, section: str = "") -> None:
+def _sequence(reader: TlsReader, name: str, parse: Parse, section: str = "") -> None:
     _constructed(reader, name, parse, section, SEQUENCE)
 
 
-def _constructed(reader: FieldReader, name: str, parse: Parse, section: str, tag: int) -> None:
+def _constructed(reader: TlsReader, name: str, parse: Parse, section: str, tag: int) -> None:
     """An element and the elements in it, the first field being its tag and length."""
     size = _size(reader, name)
     if reader.peek(1) != bytes((tag,)):
         reader.fail(f"{name} begins with {reader.peek(1).hex()}, not {tag:02x}")
 
-    def whole(inner: FieldReader) -> str:
+    def whole(inner: TlsReader) -> str:
         header = size - len(_content(inner.peek(size)))
         inner.octets("tag and length", header, "", lambda _: f"{size - header} bytes")
         return parse(inner)
@@ -186,7 +186,7 @@ def _constructed(reader: FieldReader, name: str, parse: Parse, section: str, tag
     reader.part(name, size, whole, section)
 
 
-def _size(reader: FieldReader, name: str) -> int:
+def _size(reader: TlsReader, name: str) -> int:
     """How many bytes the next element has."""
     found = sizes(reader.peek(HEADER_SIZE))
     if found is None or sum(found) > reader.left:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
+from quicmini.study.texts import shown_text
 from quicmini.study.tls_fields.der import distinguished_name, object_identifier
 from quicmini.study.tls_fields.names import group, is_grease, name_in, signature_scheme, tls_version
 from quicmini.study.tls_fields.parameters import parameters
-from quicmini.study.tls_fields.reader import FieldReader, Parse, shown_text
+from quicmini.study.tls_fields.reader import Parse, TlsReader
 from quicmini.study.tls_fields.shapes import counted, empty, number, numbers, opaque, opaques, raw
 from quicmini.tls.extensions import Place
 
@@ -22,16 +23,16 @@ class _Extension(NamedTuple):
     section: str
     contents: tuple[tuple[Place, Parse], ...] = ()
 
-    def read(self, reader: FieldReader, place: Place) -> str:
+    def read(self, reader: TlsReader, place: Place) -> str:
         reader.number("extension_type", 2, "RFC 9846 §4.3")
         reader.number("length", 2, "RFC 9846 §4.3")
         return next((parse for places, parse in self.contents if place in places), raw)(reader)
 
 
-def extensions(reader: FieldReader, place: Place) -> None:
+def extensions(reader: TlsReader, place: Place) -> None:
     """The block of extensions of a message (RFC 9846 §4.3)."""
 
-    def block(reader: FieldReader) -> str:
+    def block(reader: TlsReader) -> str:
         while reader.left:
             head = reader.peek(4)
             extension = _extension(int.from_bytes(head[:2]))
@@ -54,10 +55,10 @@ def _size(data: bytes) -> str:
     return counted(len(data), "byte")
 
 
-def _server_names(reader: FieldReader) -> str:
+def _server_names(reader: TlsReader) -> str:
     """RFC 6066 §3."""
 
-    def names(reader: FieldReader) -> str:
+    def names(reader: TlsReader) -> str:
         while reader.left:
             reader.number("name_type", 1, show=name_in({0: "host_name"}, 2))
             reader.opaque("HostName", 2, show=shown_text)
@@ -67,7 +68,7 @@ def _server_names(reader: FieldReader) -> str:
     return reader.take_value()
 
 
-def _status_request(reader: FieldReader) -> str:
+def _status_request(reader: TlsReader) -> str:
     """RFC 6066 §8."""
     kind = reader.number("status_type", 1, show=name_in({1: "ocsp"}, 2))
     reader.opaque("responder_id_list", 2)
@@ -75,22 +76,22 @@ def _status_request(reader: FieldReader) -> str:
     return "ocsp" if kind == 1 else str(kind)
 
 
-def _status(reader: FieldReader) -> str:
+def _status(reader: TlsReader) -> str:
     """RFC 9846 §4.5.1.1."""
     reader.number("status_type", 1, show=name_in({1: "ocsp"}, 2))
     reader.opaque("response", 3, show=_size)
     return "an OCSP response"
 
 
-def _share(reader: FieldReader) -> str:
+def _share(reader: TlsReader) -> str:
     """A KeyShareEntry (RFC 9846 §4.3.8)."""
     name = group(reader.number("group", 2, show=group))
     reader.opaque("key_exchange", 2, show=_size)
     return f"{name}, {reader.fields[-1].value}"
 
 
-def _client_shares(reader: FieldReader) -> str:
-    def shares(reader: FieldReader) -> str:
+def _client_shares(reader: TlsReader) -> str:
+    def shares(reader: TlsReader) -> str:
         while reader.left:
             length = 4 + int.from_bytes(reader.peek(4)[2:])
             reader.part("KeyShareEntry", length, _share)
@@ -100,16 +101,16 @@ def _client_shares(reader: FieldReader) -> str:
     return reader.take_value()
 
 
-def _offered_psks(reader: FieldReader) -> str:
+def _offered_psks(reader: TlsReader) -> str:
     """RFC 9846 §4.3.11."""
 
-    def identities(reader: FieldReader) -> str:
+    def identities(reader: TlsReader) -> str:
         while reader.left:
             reader.opaque("identity", 2, show=_size)
             reader.number("obfuscated_ticket_age", 4, "RFC 9846 §4.3.11.1", lambda age: f"{age:,} ms, with age_add")
         return counted((len(reader.fields) - 1) // 2, "ticket")
 
-    def binders(reader: FieldReader) -> str:
+    def binders(reader: TlsReader) -> str:
         while reader.left:
             reader.opaque("PskBinderEntry", 1, "RFC 9846 §4.3.11.2", _size)
         return counted(len(reader.fields) - 1, "binder")
@@ -119,10 +120,10 @@ def _offered_psks(reader: FieldReader) -> str:
     return ", ".join(field.value for field in reader.fields[-2:])
 
 
-def _filters(reader: FieldReader) -> str:
+def _filters(reader: TlsReader) -> str:
     """RFC 9846 §4.3.5."""
 
-    def entries(reader: FieldReader) -> str:
+    def entries(reader: TlsReader) -> str:
         while reader.left:
             reader.opaque("certificate_extension_oid", 1, show=object_identifier)
             reader.opaque("certificate_extension_values", 2)
@@ -132,7 +133,7 @@ def _filters(reader: FieldReader) -> str:
     return reader.take_value()
 
 
-def _tickets_wanted(reader: FieldReader) -> str:
+def _tickets_wanted(reader: TlsReader) -> str:
     """RFC 9149 §3."""
     new = reader.number("new_session_count", 1)
     resumed = reader.number("resumption_count", 1)

@@ -6,7 +6,7 @@ from quicmini.study.fields import Field, unreadable
 from quicmini.study.tls_fields.certificates import certificate
 from quicmini.study.tls_fields.extensions import extensions
 from quicmini.study.tls_fields.names import MESSAGES, cipher_suite, name_in, signature_scheme, tls_version
-from quicmini.study.tls_fields.reader import FieldReader, Parse, compose
+from quicmini.study.tls_fields.reader import Parse, TlsReader, compose
 from quicmini.study.tls_fields.shapes import counted
 from quicmini.tls.extensions import Place
 from quicmini.tls.messages import HEADER_SIZE, HELLO_RETRY_REQUEST_RANDOM
@@ -31,7 +31,7 @@ def dissect_message(message: bytes, offset: int) -> Field:
         name, section = "HelloRetryRequest", "RFC 9846 §4.2.4"
     body = _BODIES.get(name, _unknown)
 
-    def parse(reader: FieldReader) -> str:
+    def parse(reader: TlsReader) -> str:
         reader.number("msg_type", 1, _HEADER, _show_type)
         reader.number("length", 3, _HEADER)
         return body(reader)
@@ -47,7 +47,7 @@ def dissect_message(message: bytes, offset: int) -> Field:
     return field._replace(raw=message, children=field.children + problems)
 
 
-def _client_hello(reader: FieldReader) -> str:
+def _client_hello(reader: TlsReader) -> str:
     _start_of_hello(reader, "legacy_session_id")
     reader.vector("cipher_suites", 2, lambda suites: ", ".join(suites.numbers("CipherSuite", 2, "", cipher_suite)))
     reader.vector("legacy_compression_methods", 1, lambda methods: ", ".join(methods.numbers("method", 1)))
@@ -60,7 +60,7 @@ def _client_hello(reader: FieldReader) -> str:
     return "; ".join(filter(None, (name and f"to {name}", protocols and f"offers {protocols}", resuming)))
 
 
-def _server_hello(reader: FieldReader, place: Place) -> str:
+def _server_hello(reader: TlsReader, place: Place) -> str:
     _start_of_hello(reader, "legacy_session_id_echo")
     reader.number("cipher_suite", 2, show=cipher_suite)
     suite = reader.fields[-1].value
@@ -70,36 +70,36 @@ def _server_hello(reader: FieldReader, place: Place) -> str:
     return ", ".join(filter(None, (suite, _values(reader).get("key_share"))))
 
 
-def _start_of_hello(reader: FieldReader, session_id: str) -> None:
+def _start_of_hello(reader: TlsReader, session_id: str) -> None:
     reader.number("legacy_version", 2, show=tls_version)
     reader.octets("random", 32)
     reader.opaque(session_id, 1)
 
 
-def _values(reader: FieldReader) -> dict[str, str]:
+def _values(reader: TlsReader) -> dict[str, str]:
     """The values of the extensions that were just read, by name."""
     return {field.name: field.value for field in reader.fields[-1].children}
 
 
-def _encrypted_extensions(reader: FieldReader) -> str:
+def _encrypted_extensions(reader: TlsReader) -> str:
     extensions(reader, Place.EE)
     protocol = _values(reader).get("application_layer_protocol_negotiation")
     return f"chose {protocol}" if protocol else ""
 
 
-def _certificate_request(reader: FieldReader) -> str:
+def _certificate_request(reader: TlsReader) -> str:
     reader.opaque("certificate_request_context", 1)
     extensions(reader, Place.CR)
     return ""
 
 
-def _certificate(reader: FieldReader) -> str:
+def _certificate(reader: TlsReader) -> str:
     reader.opaque("certificate_request_context", 1)
     reader.vector("certificate_list", 3, _entries)
     return reader.take_value()
 
 
-def _entries(reader: FieldReader) -> str:
+def _entries(reader: TlsReader) -> str:
     while reader.left:
         data_size = 3 + int.from_bytes(reader.peek(3))
         extensions_size = 2 + int.from_bytes(reader.peek(data_size + 2)[data_size:])
@@ -107,33 +107,33 @@ def _entries(reader: FieldReader) -> str:
     return counted(len(reader.fields) - 1, "certificate")  # the first field is the length
 
 
-def _entry(reader: FieldReader) -> str:
+def _entry(reader: TlsReader) -> str:
     reader.vector("cert_data", 3, certificate)
     summary = reader.take_value()
     extensions(reader, Place.CT)
     return summary
 
 
-def _compressed_certificate(reader: FieldReader) -> str:
+def _compressed_certificate(reader: TlsReader) -> str:
     reader.number("algorithm", 2, show=_COMPRESSIONS)
     size = reader.number("uncompressed_length", 3)
     reader.opaque("compressed_certificate_message", 3)
     return f"{size:,} bytes when unpacked"
 
 
-def _certificate_verify(reader: FieldReader) -> str:
+def _certificate_verify(reader: TlsReader) -> str:
     reader.number("algorithm", 2, "RFC 9846 §4.3.3", signature_scheme)
     scheme = reader.fields[-1].value
     reader.opaque("signature", 2, show=_size)
     return scheme
 
 
-def _finished(reader: FieldReader) -> str:
+def _finished(reader: TlsReader) -> str:
     reader.rest("verify_data")
     return ""
 
 
-def _new_session_ticket(reader: FieldReader) -> str:
+def _new_session_ticket(reader: TlsReader) -> str:
     lifetime = reader.number("ticket_lifetime", 4, show=_seconds)
     reader.number("ticket_age_add", 4)
     reader.opaque("ticket_nonce", 1)
@@ -143,12 +143,12 @@ def _new_session_ticket(reader: FieldReader) -> str:
     return f"good for {_seconds(lifetime)}{early_data}"
 
 
-def _key_update(reader: FieldReader) -> str:
+def _key_update(reader: TlsReader) -> str:
     reader.number("request_update", 1, show=name_in({0: "update_not_requested", 1: "update_requested"}, 2))
     return "never in QUIC (RFC 9001 §6)"
 
 
-def _unknown(reader: FieldReader) -> str:
+def _unknown(reader: TlsReader) -> str:
     reader.rest("body")
     return ""
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from quicmini.errors import TransportError
 from quicmini.study.fields import Field
-from quicmini.study.tls_fields.reader import FieldReader, Parse, compose
+from quicmini.study.tls_fields.reader import Parse, TlsReader, compose
 from quicmini.study.versions import numbered_version
 from quicmini.wire.frames import RESET_TOKEN_LENGTH
 from quicmini.wire.transport_parameters import parse_transport_parameters
@@ -29,30 +29,30 @@ def _integer(unit: str) -> Parse:
     def show(value: int) -> str:
         return f"{value:,} {unit}".strip() if value == 1 or unit in ("", "ms") else f"{value:,} {unit}s"
 
-    def parse(reader: FieldReader) -> str:
-        return show(reader.varint("value", show=show))
+    def parse(reader: TlsReader) -> str:
+        return show(reader.varint("value", "RFC 9000 §16", show))
 
     return parse
 
 
-def _flag(reader: FieldReader) -> str:
+def _flag(reader: TlsReader) -> str:
     return "present"
 
 
-def _opaque(reader: FieldReader) -> str:
+def _opaque(reader: TlsReader) -> str:
     return reader.rest("value").hex() or "(empty)"
 
 
-def _text(reader: FieldReader) -> str:
+def _text(reader: TlsReader) -> str:
     return repr(reader.rest("value"))[1:]
 
 
-def _exponent(reader: FieldReader) -> str:
-    exponent = reader.varint("value")
+def _exponent(reader: TlsReader) -> str:
+    exponent = reader.varint("value", "RFC 9000 §16")
     return f"{exponent}: ACK Delay counts {1 << exponent} µs" if exponent <= 20 else str(exponent)
 
 
-def _preferred_address(reader: FieldReader) -> str:
+def _preferred_address(reader: TlsReader) -> str:
     """RFC 9000 §18.2, figure 22."""
     found = []
     for version, size in (("IPv4", 4), ("IPv6", 16)):
@@ -65,7 +65,7 @@ def _preferred_address(reader: FieldReader) -> str:
     return ", ".join(found)
 
 
-def _versions(reader: FieldReader) -> str:
+def _versions(reader: TlsReader) -> str:
     """RFC 9368 §3."""
     chosen = numbered_version(reader.number("Chosen Version", 4, show=numbered_version))
     available = reader.numbers("Available Version", 4, show=numbered_version)
@@ -114,7 +114,7 @@ def _specification(identifier: int) -> _Parameter:
     return _Parameter(f"parameter {identifier:#x}", _opaque, "RFC 9000 §7.4.2")
 
 
-def parameters(reader: FieldReader) -> str:
+def parameters(reader: TlsReader) -> str:
     """All up to the end (RFC 9000 §18)."""
     count = 0
     while reader.left:
@@ -123,15 +123,15 @@ def parameters(reader: FieldReader) -> str:
     return f"{count} parameter{'' if count == 1 else 's'}"
 
 
-def _read_parameter(reader: FieldReader) -> None:
+def _read_parameter(reader: TlsReader) -> None:
     """One parameter: identifier, length, value. What is not allowed is said so."""
-    head = FieldReader(reader.peek(16), 0)  # a look ahead: the name stands before the fields
+    head = TlsReader(reader.peek(16), base=reader.offset)  # a look ahead: the name stands before the fields
     identifier = head.varint("identifier")
     length = head.varint("length")
     size = len(head.fields[0].raw) + len(head.fields[1].raw) + length
     specification = _specification(identifier)
 
-    def parse(inner: FieldReader) -> str:
+    def parse(inner: TlsReader) -> str:
         inner.varint("identifier", "RFC 9000 §18", hex)
         inner.varint("length", "RFC 9000 §18")
         return specification.parse(inner)

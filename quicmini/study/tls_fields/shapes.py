@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from quicmini.study.tls_fields.reader import FieldReader, Parse, shown_text
+from quicmini.study.texts import shown_text
+from quicmini.study.tls_fields.reader import Parse, TlsReader
 
 __all__ = ["counted", "empty", "number", "numbers", "opaque", "opaques", "raw"]
 
@@ -14,12 +15,12 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def raw(reader: FieldReader) -> str:
+def raw(reader: TlsReader) -> str:
     """Contents that nothing is known about."""
     return counted(len(reader.rest("extension_data")), "byte") if reader.left else "empty"
 
 
-def empty(reader: FieldReader) -> str:
+def empty(reader: TlsReader) -> str:
     """An extension that says all by being there."""
     return "empty"
 
@@ -46,7 +47,7 @@ def opaques(
 ) -> Parse:
     """Byte strings, each after its length, and the length of all of them before."""
 
-    def entries(reader: FieldReader) -> str:
+    def entries(reader: TlsReader) -> str:
         while reader.left:
             reader.opaque(entry, entry_length_size, show=show)
         return ", ".join(field.value for field in reader.fields[1:])
@@ -54,10 +55,10 @@ def opaques(
     return _last(lambda reader: reader.vector(name, length_size, entries))
 
 
-def _last(read: Callable[[FieldReader], None]) -> Parse:
+def _last(read: Callable[[TlsReader], None]) -> Parse:
     """The value is taken from the field that `read` makes."""
 
-    def parse(reader: FieldReader) -> str:
+    def parse(reader: TlsReader) -> str:
         read(reader)
         return reader.take_value()
 

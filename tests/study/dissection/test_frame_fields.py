@@ -73,7 +73,7 @@ def test_truncated_anywhere(frame: Frame, text: str) -> None:
 
 def test_where_it_is_truncated() -> None:
     ((field, _),) = dissect_payload(bytes.fromhex("06 4000 0a 0102"), PacketType.INITIAL)
-    assert field.value == "truncated: Crypto Data at offset 4 takes 10 bytes, 2 are left"
+    assert field.value == "truncated: Crypto Data needs 10 bytes, 2 are left (byte 4)"
     assert field.children[-1].name == "unreadable"
     assert (field.children[-1].offset, field.children[-1].raw) == (4, b"\x01\x02")
 

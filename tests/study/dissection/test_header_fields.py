@@ -95,7 +95,10 @@ def test_the_length_field_promises_more_than_there_is() -> None:
 def test_a_short_header_takes_the_length_it_is_told() -> None:
     header = read_short_header(b"\x40" + b"12345678" + bytes(20), 0, 8)
     assert (header.destination_cid, header.pn_offset, header.end) == (b"12345678", 9, 29)
-    assert "truncated: Destination Connection ID at offset 1" in read_short_header(b"\x40123", 0, 8).problem
+    assert (
+        "truncated: Destination Connection ID needs 8 bytes, 3 are left (byte 1)"
+        in read_short_header(b"\x40123", 0, 8).problem
+    )
 
 
 def test_the_bits_of_the_first_byte() -> None:

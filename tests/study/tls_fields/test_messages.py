@@ -147,14 +147,20 @@ def test_what_a_field_says(message: bytes, name: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("message", "why"),
     [
-        (b"", "msg_type needs 1 byte, 0 are left (byte 0)"),
-        (b"\x01\x00", "length needs 3 bytes, 1 is left (byte 1)"),
+        (b"", "truncated: msg_type needs 1 byte, 0 are left (byte 0)"),
+        (b"\x01\x00", "truncated: length needs 3 bytes, 1 is left (byte 1)"),
         (CLIENT_HELLO[:20], "221 bytes of ClientHello are missing (byte 20)"),
         (CLIENT_HELLO + b"xyz", "ClientHello has ended (byte 241)"),
         (b"\x0f\x00\x00\x05\x04\x03\x00\x02\xff", "signature says that it has 2 bytes, 1 is left (byte 6)"),
         (b"\x0f\x00\x00\x06\x04\x03\x00\x01\xff\xff", "CertificateVerify should have ended here (byte 9)"),
-        (b"\x08\x00\x00\x06\x00\x04\x00\x2b\x00\x09", "supported_versions needs 13 bytes, 4 are left (byte 6)"),
-        (b"\x0b\x00\x00\x09\x00\x00\x00\x05\x00\x00\x03abc", "CertificateEntry needs 8 bytes, 5 are left (byte 8)"),
+        (
+            b"\x08\x00\x00\x06\x00\x04\x00\x2b\x00\x09",
+            "truncated: supported_versions needs 13 bytes, 4 are left (byte 6)",
+        ),
+        (
+            b"\x0b\x00\x00\x09\x00\x00\x00\x05\x00\x00\x03abc",
+            "truncated: CertificateEntry needs 8 bytes, 5 are left (byte 8)",
+        ),
     ],
 )
 def test_what_cannot_be_read_says_why_and_where(message: bytes, why: str) -> None:
@@ -177,7 +183,7 @@ def test_a_name_cannot_move_the_cursor() -> None:
 def test_one_unreadable_extension_leaves_the_others_readable() -> None:
     hello = ClientHello(bytes(32), (0x1301,), {10: b"\x00", 43: encode_u16_list(1, (0x0304,))}).encode()
     field = dissect_message(hello, 0)
-    assert problems(field) == ["the length of named_group_list needs 2 bytes, 1 is left (byte 51)"]
+    assert problems(field) == ["truncated: the length of named_group_list needs 2 bytes, 1 is left (byte 51)"]
     assert only(field, "supported_versions").value == "TLS 1.3 (0x0304)"
 
 

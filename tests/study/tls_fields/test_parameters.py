@@ -95,12 +95,12 @@ def test_a_parameter(data: bytes, name: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"\x40", "identifier is a variable-length integer, and truncated (byte 5)"),
-        (b"\x01", "length is a variable-length integer, and truncated (byte 5)"),
-        (b"\x01\x04\x00", "max_idle_timeout needs 6 bytes, 3 are left (byte 5)"),
-        (b"\x01\x01\x40", "value is a variable-length integer, and truncated (byte 7)"),
+        (b"\x40", "truncated: identifier needs 2 bytes, 1 is left (byte 5)"),
+        (b"\x01", "truncated: length needs 1 byte, 0 are left (byte 6)"),
+        (b"\x01\x04\x00", "truncated: max_idle_timeout needs 6 bytes, 3 are left (byte 5)"),
+        (b"\x01\x01\x40", "truncated: value needs 2 bytes, 1 is left (byte 7)"),
         (b"\x01\x02\x01\x01", "max_idle_timeout should have ended here (byte 8)"),
-        (b"\x11\x05\x00\x00\x00\x01\x00", "Available Version needs 4 bytes, 1 is left (byte 11)"),
+        (b"\x11\x05\x00\x00\x00\x01\x00", "truncated: Available Version needs 4 bytes, 1 is left (byte 11)"),
     ],
 )
 def test_what_cannot_be_read_says_why_and_where(data: bytes, why: str) -> None:
