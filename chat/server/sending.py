@@ -63,6 +63,11 @@ class Sender:
         """How many messages are waiting."""
         return len(self._waiting)
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is sending just now."""
+        return self._busy
+
     def post(self, data: bytes) -> bool:
         """Put a message behind those that are waiting; False if these are too many. `pump` sends it."""
         with self._changed:
