@@ -8,7 +8,7 @@ from chat.server.admission import Admission
 from chat.server.client import Client
 from chat.server.history import History
 from chat.server.hub import Hub
-from chat.server.limits import Limits
+from chat.server.limits import RateLimit
 from chat.server.requests import answer
 from chat.server.sending import QUEUE_LIMIT, Sender
 
@@ -58,7 +58,8 @@ class Person:
         self.name = name
         self.session = name.encode().hex().ljust(16, "0")[:64]
         self.wires = Wires()
-        self.client = Client(name, dialect, Sender(self.wires, self.wires, name, queue_limit), Limits())
+        sender = Sender(self.wires, self.wires, name, queue_limit)
+        self.client = Client(name, dialect, sender, RateLimit(burst=100_000))
         self.seq = 0
         assert hub.add(self.client)
 
