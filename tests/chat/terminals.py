@@ -21,7 +21,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -29,23 +29,21 @@ import pyte
 
 from tests.chat.processes import Server
 
-__all__ = ["TerminalClient"]
+__all__ = ["TerminalClient", "TerminalProcess"]
 
 PATIENCE = 60.0  # seconds: a limit against hangs
 AS_COMMAND = ("-m", "chat")
 
 
-class TerminalClient:
-    """A client on a terminal of its own. python: how the interpreter is told to run the chat's command line."""
+class TerminalProcess:
+    """A command on a terminal of its own."""
 
     def __init__(
         self,
-        server: Server,
-        nickname: str,
-        *arguments: str,
+        command: Sequence[str],
+        *,
         columns: int = 100,
         rows: int = 30,
-        python: tuple[str, ...] = AS_COMMAND,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.received = b""
@@ -54,9 +52,8 @@ class TerminalClient:
         self._terminal, its_end = pty.openpty()
         self._set_size(columns, rows)
         self.settings = termios.tcgetattr(its_end)
-        trust = () if "--insecure" in arguments else ("--ca", server.cafile)
         self._process = subprocess.Popen(
-            [sys.executable, *python, "join", f"127.0.0.1:{server.port}", "-n", nickname, *trust, *arguments],
+            command,
             stdin=its_end,
             stdout=its_end,
             stderr=its_end,
@@ -130,3 +127,25 @@ class TerminalClient:
         self.received += data
         self._stream.feed(data)
         return bool(data)
+
+
+class TerminalClient(TerminalProcess):
+    """A client at `server`. python: how the interpreter is told to run the chat's command line."""
+
+    def __init__(
+        self,
+        server: Server,
+        nickname: str,
+        *arguments: str,
+        columns: int = 100,
+        rows: int = 30,
+        python: tuple[str, ...] = AS_COMMAND,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        trust = () if "--insecure" in arguments else ("--ca", server.cafile)
+        super().__init__(
+            [sys.executable, *python, "join", f"127.0.0.1:{server.port}", "-n", nickname, *trust, *arguments],
+            columns=columns,
+            rows=rows,
+            environment=environment,
+        )
