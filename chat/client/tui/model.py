@@ -192,7 +192,7 @@ class Model:
         self.rooms |= {welcomed.room} - {""}
         if before.state is not State.CONNECTED:
             self.status = self.status._replace(early=welcomed.early, resumed=welcomed.resumed, moved="")
-        if welcomed.text and not welcomed.returned:
+        if welcomed.text and (before.state is State.CONNECTING or welcomed.room != before.room):
             self.tell(welcomed.text)
         self._want_names(at_once=True)
 

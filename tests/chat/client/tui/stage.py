@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime
 import io
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
@@ -124,6 +125,13 @@ class Stage:
         """Wait until it holds; it is looked at whenever something is written."""
         with self._glass.changed:
             assert self._glass.changed.wait_for(condition, PATIENCE), f"{what} not on the screen: {self.rows}"
+
+    def loads_history(self, count: int) -> None:
+        """Wait until the input knows so many earlier lines: prompt_toolkit reads them behind the back of the keys."""
+        deadline = time.monotonic() + PATIENCE
+        while len(self.screen.buffer._working_lines) <= count:
+            assert time.monotonic() < deadline
+            self.do(lambda: None)
 
     def ends(self) -> None:
         """Wait until the interface has ended by itself."""

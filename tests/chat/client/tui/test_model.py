@@ -162,12 +162,15 @@ def test_rooms_and_names() -> None:
     scene = Scene()
     scene.model.show(Names("lobby", ("Ada", "Zoe")))
     scene.model.show(Rooms((Room("lobby", 2), Room("tea", 1))))
-    scene.model.show(Welcomed("Zoe", "tea"))
+    scene.model.show(Welcomed("Zoe", "tea", "1 in tea"))
     assert scene.model.status.names == ()
     scene.model.show(Names("lobby", ("Ada",)))  # late
     assert scene.model.status.names == ()
-    scene.model.show(Welcomed("Zoë", "tea"))
-    assert scene.rows() == ["· rooms: lobby (2), tea (1)", "· you are in tea now", "· you are Zoë now"]
+    scene.model.show(Welcomed("Zoë", "tea", "1 in tea"))
+    assert scene.rows() == [
+        *("· rooms: lobby (2), tea (1)", "· you are in tea now", "· 1 in tea"),
+        "· you are Zoë now",  # and nothing new of the room
+    ]
     assert scene.model.rooms == {"lobby", "tea"}
     assert (scene.model.nickname, scene.asked) == ("Zoë", 3)
 

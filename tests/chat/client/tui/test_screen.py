@@ -31,6 +31,7 @@ def test_a_line_is_sent_with_enter_and_is_in_the_history() -> None:
     with Stage() as stage:
         stage.press("first" + ENTER + "  " + ENTER + "second" + ENTER)
         stage.waits(lambda: stage.typed == ["first", "second"])
+        stage.loads_history(2)
         stage.press(UP + UP)
         stage.sees("> first")
         stage.press(DOWN)
