@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 
 from chat.address import format_address
@@ -108,12 +108,15 @@ class Outbox:
 class Inbox:
     """Receives messages: each as soon as its own stream is complete, whatever the others are waiting for.
 
-    A stream that carries no message is refused and logged; after MAX_REFUSED of them so is the peer. What is kept of
+    A stream that carries no message is refused and logged, unless its sender has reset it; after MAX_REFUSED of either
+    so is the peer. What is kept of
     incomplete messages is bounded: MAX_SIZES[dialect] for each stream that a peer may have open. For one thread.
+    wait: is called before a stream is looked at, and may block to slow the peer down.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, wait: Callable[[], None] | None = None) -> None:
         self._connection = connection
+        self._wait = wait
         self._incomplete: dict[int, bytes] = {}
         self._refused = 0
 
@@ -121,10 +124,13 @@ class Inbox:
         """The messages as they come. Blocks; ends with the ConnectionClosed that ends the connection."""
         while True:
             stream = self._connection.next_readable()
+            if self._wait:
+                self._wait()
             try:
                 message = self._read(stream)
             except StreamReset:
                 stream.close()
+                self._count_refused()
             except GobError as error:
                 self._refuse(stream, error)
             else:
@@ -157,6 +163,9 @@ class Inbox:
         connection_log(self._connection).warning("no message from %s: %s", peer, error)
         stream.reset(ErrorCode.NO_MESSAGE)
         stream.stop_sending(ErrorCode.NO_MESSAGE)
+        self._count_refused()
+
+    def _count_refused(self) -> None:
         self._refused += 1
         if self._refused == MAX_REFUSED:
             self._connection.close(ErrorCode.NO_MESSAGE, f"{MAX_REFUSED} streams carried no message")

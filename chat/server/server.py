@@ -19,6 +19,7 @@ from chat.server.client import Client
 from chat.server.history import MEMORY_LIMIT, History
 from chat.server.hub import Hub
 from chat.server.limits import RateLimit
+from chat.server.pace import Pace
 from chat.server.requests import answer
 from chat.server.sending import CLOSE_TIMEOUT, QUEUE_LIMIT, Sender
 from quicmini import Connection, ConnectionClosed, ConnectionClosedOK, Listener
@@ -32,7 +33,7 @@ class Server:
     """A chat over the connections of `listener`, which it owns from now on, as it does the history.
 
     history: by default one in memory. queue_limit: how many messages may wait for a client before it is dropped as too
-    slow. make_limit: how much a client may say.
+    slow. make_limit: how much a client may say; make_pace: how fast its streams are looked at.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Server:
         admission: Admission | None = None,
         queue_limit: int = QUEUE_LIMIT,
         make_limit: Callable[[], RateLimit] = RateLimit,
+        make_pace: Callable[[], Pace] = Pace,
     ) -> None:
         self._listener = listener
         self._history = history or History(None, MEMORY_LIMIT)
         self._admission = admission or Admission()
         self._queue_limit = queue_limit
         self._make_limit = make_limit
+        self._make_pace = make_pace
         self._hub = Hub(self._history, self._admission)
         self._closed = threading.Event()
 
@@ -97,7 +100,7 @@ class Server:
         end: ConnectionClosed | None = None
         try:
             if client is not None:
-                for message in Inbox(connection):
+                for message in Inbox(connection, self._make_pace().wait):
                     answer(self._hub, client, message)
         except ConnectionClosed as error:
             end = error

@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from time import perf_counter
 
 from chat.message import Message
 from chat.server import Server
+from chat.server.pace import Pace
 from quicmini import Config, Connection, Listener, connect, listen
 from tests.bench.work import ALPN, MESSAGE_SIZE, NICKNAME, WINDOW, Options, decoded, message, report
 from tests.transfer import Requester, Responder
@@ -27,6 +29,7 @@ CONFIG = Config(
     groups=(0x001D,),
     session_tickets=0,
 )
+UNHURRIED = 1e9  # messages a second that the chat's server may take of one client
 PIECE = 256 * 1024  # bytes asked for at once
 
 
@@ -184,7 +187,8 @@ def run_server(options: Options) -> None:
         ("127.0.0.1", 0), alpn_protocols=[ALPN], certfile=options.certfile, keyfile=options.keyfile, config=CONFIG
     )
     if options.case == "chat":
-        threading.Thread(target=Server(listener).serve, daemon=True).start()
+        server = Server(listener, make_pace=partial(Pace, rate=UNHURRIED))
+        threading.Thread(target=server.serve, daemon=True).start()
     elif options.case == "handshake":
         threading.Thread(target=accept, args=(listener,), daemon=True).start()
     else:

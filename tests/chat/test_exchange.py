@@ -156,6 +156,28 @@ class TestRefusal:
         assert stream.recv(1) == b""
         assert caplog.messages == []
 
+    def test_a_peer_that_resets_all_its_streams_is_told_to_go(self, pair: Pair) -> None:
+        """There is no end to how many streams a client can open that way, and each costs the server's time."""
+        client, server = pair
+        for _ in range(MAX_REFUSED):
+            stream = client.open_stream()
+            stream.sendall(b"?")
+            stream.reset(5)
+        with pytest.raises(ApplicationError, match="16 streams carried no message"):
+            next(texts(server))
+
+    def test_a_stream_counts_once(self, pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+        """One that is refused, and whose sender resets it in answer to that."""
+        caplog.set_level(logging.CRITICAL)
+        client, server = pair
+        received = texts(server)
+        receiving = threading.Thread(target=lambda: next(received))
+        receiving.start()
+        for _ in range(MAX_REFUSED - 1):
+            write_until_stopped(client.open_stream())
+        Outbox(client).send(raw("next"))
+        receiving.join()
+
     def test_a_peer_that_sends_no_messages_is_told_to_go(self, pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.CRITICAL)
         client, server = pair
@@ -167,6 +189,17 @@ class TestRefusal:
         with pytest.raises(ApplicationError, match="16 streams carried no message") as end:
             client.accept_stream()
         assert end.value.remote
+
+
+def test_whoever_looks_at_the_streams_can_slow_the_peer_down(pair: Pair) -> None:
+    client, server = pair
+    looks: list[int] = []
+    outbox = Outbox(client)
+    outbox.send(raw("a"))
+    outbox.send(raw("b"))
+    received = iter(Inbox(server, lambda: looks.append(len(looks))))
+    assert {next(received).text, next(received).text} == {"a", "b"}
+    assert len(looks) >= 2
 
 
 def test_signs_of_life_come_twice_in_an_idle_timeout() -> None:
