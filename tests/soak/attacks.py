@@ -33,12 +33,12 @@ Clock = Iterator[int]  # counts, for as long as there is time
 
 def _escapes(connection: Connection, clock: Clock) -> str:
     """Names and words that a terminal would obey."""
-    outbox = _greeted(connection, f"esc{secrets.token_hex(3)}")
     session = secrets.token_hex(8)
+    outbox = _greeted(connection, f"esc{session[:4]}", session)
     for seq in clock:
-        for kind in (Kind.SAY, Kind.ME, Kind.NICK, Kind.JOIN, ESCAPES):
-            message = Message(ESCAPES, f"{ESCAPES} {seq}", kind=kind, room=ESCAPES, seq=seq, session=session)
-            outbox.send(message.encode(Dialect.CHAT))
+        message = Message(ESCAPES, f"{ESCAPES} {seq}", room=ESCAPES, seq=seq, session=session)
+        for kind in (Kind.SAY if seq % 2 else Kind.ME, Kind.NICK, Kind.JOIN, ESCAPES):
+            outbox.send(message._replace(kind=kind).encode(Dialect.CHAT))
         threading.Event().wait(0.01)
     return "messages"
 
@@ -116,9 +116,9 @@ def _flood(connection: Connection, clock: Clock) -> str:
     return "messages"
 
 
-def _greeted(connection: Connection, name: str, session: str = "") -> Outbox:
+def _greeted(connection: Connection, name: str, session: str) -> Outbox:
     outbox = Outbox(connection)
-    outbox.send(Message(name, "", kind=Kind.HELLO, session=session or secrets.token_hex(8)).encode(Dialect.CHAT))
+    outbox.send(Message(name, "", kind=Kind.HELLO, session=session).encode(Dialect.CHAT))
     return outbox
 
 
