@@ -53,7 +53,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument("address", metavar="HOST:PORT", help="the server; an IPv6 address is written [::1]:443")
     parser.add_argument(
-        "--alpn", action="append", metavar="NAME", help=f"offer this protocol (default: {', '.join(PROTOCOLS)})"
+        "--alpn",
+        action="append",
+        metavar="NAME",
+        help=f"offer this protocol, may be repeated (default: {', '.join(PROTOCOLS)})",
     )
     parser.add_argument("--cafile", metavar="FILE", help="trust the certificates in this PEM file, not the system's")
     parser.add_argument("--name", metavar="HOST", help="ask for this server name, and expect it in the certificate")
