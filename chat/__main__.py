@@ -36,7 +36,7 @@ MAX_COUNT = 10**9
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 T = TypeVar("T")
 
-DESCRIPTION = "A chat over QUIC: each message travels on a stream of its own, so none waits for another's lost packet."
+DESCRIPTION = "A chat over QUIC: each message has a stream of its own, so nobody waits for another's lost packet."
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -31,27 +31,32 @@ READING_TIME = 0.6  # seconds after each message, on a terminal
 ALICE, BOB = "Alice", "Bob"
 
 
-class Turn(NamedTuple):
-    """What someone says, each line a message; the path throws away the first one of them if `loses` says so."""
+class Line(NamedTuple):
+    """A message."""
 
     speaker: str
-    lines: tuple[str, ...]
+    text: str
+
+
+class Turn(NamedTuple):
+    """What is said before everybody looks; the speaker's path throws away the first line if `loses` says so."""
+
+    lines: tuple[Line, ...]
     loses: bool = False
 
 
 SCRIPT = (
-    Turn(ALICE, ("Hi Bob! Is this TCP?",)),
-    Turn(BOB, ("No: UDP, and QUIC packets that a few thousand lines of Python have sealed.",)),
-    Turn(ALICE, ("And if one of your packets gets lost, as this one does?",), loses=True),
+    Turn((Line(ALICE, "Hi Bob! Is this TCP?"),)),
+    Turn((Line(BOB, "No: UDP, and QUIC packets that a few thousand lines of Python have sealed."),)),
+    Turn((Line(ALICE, "And if one of your packets gets lost, as this one does?"),), loses=True),
     Turn(
-        BOB,
         (
-            "Then it is sent again. This one gets lost, too.",
-            "And this one, on a stream of its own, does not wait for it.",
+            Line(BOB, "Then it is sent again. This one gets lost, too."),
+            Line(ALICE, "And this one, on a stream of its own, does not wait for it."),
         ),
         loses=True,
     ),
-    Turn(ALICE, ("Neat. 再见 👋",)),
+    Turn((Line(BOB, "Neat. 再见 👋"),)),
 )
 
 Stats = dict[str, Any]
@@ -96,14 +101,15 @@ def _talk(people: dict[str, _Process], paths: dict[str, LossyPath]) -> dict[str,
     shown = dict.fromkeys(people, 0)
     for turn in SCRIPT:
         start = time.monotonic()
-        if turn.loses:
-            paths[turn.speaker].lose_next_message()
-        for line in turn.lines:
-            _show(f"  {turn.speaker + ':':6} {line}")
-            people[turn.speaker].say(line)
-            if turn.loses:
-                paths[turn.speaker].wait_message_lost(PATIENCE)
-        expected = sorted(Message(turn.speaker, line).line() for line in turn.lines)
+        losing = paths[turn.lines[0].speaker] if turn.loses else None
+        if losing is not None:
+            losing.lose_next_message()
+        for speaker, text in turn.lines:
+            _show(f"  {speaker + ':':6} {text}")
+            people[speaker].say(text)
+            if losing is not None:
+                losing.wait_message_lost(PATIENCE)
+        expected = sorted(Message(*line).line() for line in turn.lines)
         for person, process in people.items():
             lines = [process.output() for _ in expected]
             if sorted(lines) != expected:
@@ -230,7 +236,7 @@ def _summarize(stats: dict[str, Stats], paths: dict[str, LossyPath]) -> None:
     messages = sum(len(turn.lines) for turn in SCRIPT)
     loss = f"The paths threw away {thrown} of {thrown + carried} datagrams"
     _show(f"\n{loss}; all {messages} messages reached both people all the same.")
-    _show("Each had a stream of its own, opened, filled and ended by one packet; none waited for another.")
+    _show("Each had a stream of its own, opened, filled and ended by one packet; nobody waited for another.")
     _show("Now you: 'python -m chat serve' says how to join.")
 
 

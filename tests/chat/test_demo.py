@@ -17,8 +17,8 @@ def test_demo() -> None:
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     for turn in SCRIPT:
-        for line in turn.lines:
-            assert result.stdout.count(f"  [{turn.speaker}]: {line}\n") == 2
+        for speaker, text in turn.lines:
+            assert result.stdout.count(f"  [{speaker}]: {text}\n") == 2
     for row in ("handshake", "cipher", "packets sent", "bytes sent", "round trip"):
         assert f"\n  {row}" in result.stdout
     assert "TLS_AES_128_GCM_SHA256" in result.stdout

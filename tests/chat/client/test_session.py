@@ -236,6 +236,7 @@ def test_leaving_while_the_connection_is_lost(server: FakeServer, zoe: Person) -
 
 def test_quitting_waits_for_what_was_said_last(server: FakeServer, zoe: Person) -> None:
     wire = server.wire()
+    connected(zoe)
     zoe.say("bye")
     quitting = threading.Thread(target=zoe.command, args=("/quit",))
     quitting.start()
