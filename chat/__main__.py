@@ -22,6 +22,7 @@ from chat.message import DEFAULT_PORT
 from chat.problems import Problem
 from chat.recording import add_option as add_recording
 from chat.server.admission import MAX_CLIENTS, MAX_PER_ADDRESS
+from chat.server.bus import DEFAULT_PREFIX, parse_bus
 from chat.server.history import DEFAULT_LIMIT
 from chat.server.limits import BURST, RATE
 from chat.text import check_name, printable
@@ -104,6 +105,13 @@ def _add_serve(subparsers: Subparsers) -> None:
         type=_argument(_seconds),
         default=IDLE_TIMEOUT,
         help="silence after which a client counts as dead (%(default)g)",
+    )
+    serve.add_argument(
+        "--bus",
+        metavar="URL",
+        type=_argument(parse_bus),
+        help="a Redis or Valkey server that joins all servers that name it into one chat: "
+        f"redis://HOST[:PORT][/DATABASE][?prefix=PREFIX] (prefix: {DEFAULT_PREFIX}); needs the extra `redis`",
     )
     add_recording(serve, "the server")
 

@@ -23,8 +23,10 @@ from chat.problems import Problem
 from chat.recording import recording
 from chat.server import Server
 from chat.server.admission import Admission
+from chat.server.bus import Bus, BusError
 from chat.server.history import MEMORY_LIMIT, History
 from chat.server.limits import RateLimit
+from chat.server.open_bus import open_bus
 from chat.state import kept_secret, private_directory
 from quicmini import Listener, listen
 from quicmini.config import Capture
@@ -49,13 +51,16 @@ def serve(options: argparse.Namespace) -> int:
     on_terminal = sys.stderr.isatty()
     identity, admission = _identity(options), _admission(options)
     with recording(options.pcapng) as capture:
+        bus = _bus(options)
         listener = _listen(options, identity, capture)
-        server = _server(options, identity, admission, listener)
+        server = _server(options, identity, admission, listener, bus)
         _serve(server, partial(identity.reload, listener), on_terminal=on_terminal)
     return 0
 
 
-def _server(options: argparse.Namespace, identity: Identity, admission: Admission, listener: Listener) -> Server:
+def _server(
+    options: argparse.Namespace, identity: Identity, admission: Admission, listener: Listener, bus: Bus | None
+) -> Server:
     try:
         history = _history(options)
     except (OSError, ValueError) as error:
@@ -65,7 +70,8 @@ def _server(options: argparse.Namespace, identity: Identity, admission: Admissio
     announce(files)
     logger.info("join with: python -m chat join %s", _join_arguments(options, listener.address, files))
     logger.info("listening on UDP %s", format_address(listener.address))
-    return Server(listener, history, admission=admission, make_limit=partial(RateLimit, options.burst, options.rate))
+    make_limit = partial(RateLimit, options.burst, options.rate)
+    return Server(listener, history, admission=admission, bus=bus, make_limit=make_limit)
 
 
 def _admission(options: argparse.Namespace) -> Admission:
@@ -74,6 +80,16 @@ def _admission(options: argparse.Namespace) -> Admission:
     except ValueError as error:
         raise Problem(str(error)) from error
     return Admission(max_clients=options.max_clients, max_per_address=options.max_per_address, password=password)
+
+
+def _bus(options: argparse.Namespace) -> Bus | None:
+    """What joins this server with others, if anything does."""
+    if options.bus is None:
+        return None
+    try:
+        return open_bus(options.bus)
+    except BusError as error:
+        raise Problem(str(error)) from error
 
 
 def _history(options: argparse.Namespace) -> History:

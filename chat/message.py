@@ -57,6 +57,7 @@ class Kind(StrEnum):
     MSG = "msg"  # for the recipient alone: room is empty
     # What a client asks for, besides:
     HELLO = "hello"  # first: nickname, room, session, seq (the last that was settled), seen, store; text: the password
+    # id: of the message `seen` stands for, in case that another server knows it
     JOIN = "join"  # another room
     NICK = "nick"  # another nickname
     WHO = "who"  # NAMES

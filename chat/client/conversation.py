@@ -90,6 +90,7 @@ class Conversation:
             room=self.room,
             seq=self._outgoing.confirmed,
             session=self._session,
+            id=self._incoming.seen_id,
             seen=self._incoming.seen,
             store=self._incoming.store,
         )

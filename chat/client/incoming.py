@@ -43,11 +43,13 @@ class Incoming:
     """Decides what is shown, and when. Not locked.
 
     store: what the numbers are valid for; seen: everything up to this number was shown, or does not concern us.
+    seen_id: the id of a message of which the same is true, which another server may know.
     """
 
     def __init__(self) -> None:
         self.store = ""
         self.seen = 0
+        self.seen_id = ""
         self._ids = _Recent()
         self._numbers = _Recent()  # of what was shown from this store
         self._base = 0  # what the server began this connection from
@@ -140,7 +142,8 @@ class Incoming:
         while (message := self._links.pop(self._tail, None)) is not None:
             self._chained = True
             self._tail = message.number
-            self.seen = max(self.seen, message.number)
+            if message.number > self.seen:
+                self.seen, self.seen_id = message.number, message.id
             self._let_go(message)
             shown += self._release(message)
         return shown

@@ -51,6 +51,7 @@ class Client:
         self.session = ""
         self.id = ""
         self.nickname = ""
+        self.former_nickname = ""  # one of the seed's goes on calling itself what it was called before it was renamed
         self.room = ""
         self.behind = False
         self.left = False

@@ -11,14 +11,14 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from chat.message import Message
 
-__all__ = ["DEFAULT_LIMIT", "MEMORY_LIMIT", "Entry", "History", "Returning"]
+__all__ = ["DEFAULT_LIMIT", "MAX_SESSIONS", "MEMORY_LIMIT", "Entry", "History", "Returning"]
 
 DEFAULT_LIMIT = 100_000  # messages that are kept in a file
 MEMORY_LIMIT = 1_000  # messages that are kept in memory, of 64 KiB at most
@@ -66,6 +66,7 @@ class History:
     """The messages and sessions of one server, from `path` (None: in memory).
 
     limit: how many messages are kept; older ones go. store: what this history is called: numbers are valid in it alone.
+    and_then: is called with what `commit` keeps, within its transaction.
     Raises OSError or ValueError, with a sentence, if the file cannot be used. The methods raise sqlite3.Error (a full
     disk, for instance); then nothing has changed. Any thread may use it. Does file work, so it may block.
     """
@@ -74,6 +75,7 @@ class History:
         self._limit = limit
         self._lock = threading.Lock()
         self._new_sessions = 0
+        self.and_then: Callable[[sqlite3.Connection, Sequence[Entry]], None] = lambda database, entries: None
         self._database = _connect(path)
         (self.store,) = self._database.execute("SELECT store FROM meta").fetchone()
 
@@ -83,7 +85,8 @@ class History:
             self._database.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The database, to be changed until the end of the block: all of it, or nothing if the block raises."""
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
@@ -94,27 +97,36 @@ class History:
                     self._database.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The database, to be read until the end of the block."""
+        with self._lock:
+            yield self._database
+
     def commit(self, session: str, seq: int, entries: Sequence[Entry], now: int) -> list[Entry]:
         """Keep entries, and that everything of the session up to `seq` is settled, in one transaction.
 
         Returns the entries with their numbers. now: milliseconds since 1970. An empty session is none.
         """
-        with self._transaction() as database:
-            numbered = []
-            for entry in entries:
-                message = entry.message
-                cursor = database.execute(
-                    f"INSERT OR IGNORE INTO messages ({_KEPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(entry)
-                )
-                if not cursor.rowcount:
-                    continue  # known by its id, though its session was forgotten
-                number = cursor.lastrowid or 0
-                numbered.append(entry._replace(message=message._replace(number=number)))
+        with self.transaction() as database:
+            numbered = self.insert(database, entries)
+            self.and_then(database, numbered)
             if session:
                 database.execute("UPDATE sessions SET seq = ?, last_used = ? WHERE session = ?", (seq, now, session))
-            if numbered:
-                oldest = numbered[-1].message.number - self._limit
-                database.execute("DELETE FROM messages WHERE number <= ?", (oldest,))
+        return numbered
+
+    def insert(self, database: sqlite3.Connection, entries: Sequence[Entry]) -> list[Entry]:
+        """Within a transaction: keep entries. Returns those that were not known by their id, with their numbers."""
+        numbered = []
+        for entry in entries:
+            cursor = database.execute(
+                f"INSERT OR IGNORE INTO messages ({_KEPT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _row(entry)
+            )
+            if cursor.rowcount:
+                numbered.append(entry._replace(message=entry.message._replace(number=cursor.lastrowid or 0)))
+        if numbered:
+            oldest = numbered[-1].message.number - self._limit
+            database.execute("DELETE FROM messages WHERE number <= ?", (oldest,))
         return numbered
 
     def seq(self, session: str) -> int | None:
@@ -125,7 +137,7 @@ class History:
 
     def enter(self, session: str, seq: int, nickname: str, room: str, now: int) -> None:
         """Note who has a session and where it is. seq: where a session begins that is not known yet."""
-        with self._transaction() as database:
+        with self.transaction() as database:
             database.execute(
                 "INSERT INTO sessions VALUES (:session, :seq, :nickname, :room, 1, :now) ON CONFLICT (session) DO"
                 " UPDATE SET nickname = :nickname, room = :room, present = 1, last_used = :now",
@@ -141,7 +153,7 @@ class History:
 
     def leave(self, session: str, now: int) -> None:
         """Note that nobody needs to wait for a session any more. Its last seq stays known."""
-        with self._transaction() as database:
+        with self.transaction() as database:
             database.execute("UPDATE sessions SET present = 0, last_used = ? WHERE session = ?", (now, session))
 
     def present(self) -> list[Returning]:

@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -21,7 +21,10 @@ from chat.message import Kind, Message, sender_id
 from chat.server.admission import Admission
 from chat.server.client import Client, Encoded
 from chat.server.history import Entry, History
-from chat.server.rooms import LOBBY, Nicknames, Rooms
+from chat.server.ledger import Ledger
+from chat.server.others import Others, Person
+from chat.server.rooms import LOBBY, Holder, NameTaken, Nicknames, Rooms
+from chat.text import name_key
 
 __all__ = ["Hub"]
 
@@ -30,6 +33,7 @@ logger = logging.getLogger("chat")
 NAME_KEPT = 120.0  # seconds for which somebody whose connection broke has not left
 MAX_AWAY = 4096  # sessions of which this is so
 RECENT = 50  # messages that a newcomer is sent
+MISSED = 1000  # messages that somebody is sent who was at another server, and had something that is not known here
 PAGE = 64  # messages of the history that are read at once
 
 
@@ -43,14 +47,18 @@ class Away(NamedTuple):
 class Hub:
     """The clients of one server, their rooms and nicknames, and the history.
 
-    clock: seconds since 1970.
+    clock: seconds since 1970. others: who is on other servers; ledger: what is known of what was said there, None:
+    there can be none. changed: is called when somebody may have come, gone or said something; it does not block.
     """
 
     def __init__(self, history: History, admission: Admission, clock: Callable[[], float] = time.time) -> None:
         self._lock = threading.Lock()
         self.history = history
         self.admission = admission
-        self.nicknames = Nicknames()
+        self.others = Others()
+        self.ledger: Ledger | None = None
+        self.changed: Callable[[], None] = lambda: None
+        self.nicknames = Nicknames(self.others)
         self.rooms = Rooms()
         self._clock = clock
         self._clients: dict[Client, None] = {}
@@ -61,7 +69,7 @@ class Hub:
         self._unsent: dict[Client, None] = {}  # for whom something is waiting, perhaps
         self._closing = False
         for session, nickname, room in history.present():
-            self.nicknames.claim(session, nickname)
+            self.nicknames.claim(session, nickname, self.now())
             self._wait_for(session, room)
 
     # Coming and going. These take the lock.
@@ -76,6 +84,7 @@ class Hub:
             unsent, self._unsent = self._unsent, {}
         for client in unsent:
             client.sender.pump()
+        self.changed()
 
     def add(self, client: Client) -> bool:
         """A client has connected; False if the hub is closing. One of the seed's dialect is in the lobby at once."""
@@ -137,10 +146,66 @@ class Hub:
     def claim(self, session: str, nickname: str) -> None:
         """Give a session a nickname; that of somebody whose connection broke can be had. Raises ValueError, with a
         sentence, if it cannot have it; then it keeps what it had."""
-        holder = self.nicknames.find(nickname)
-        if holder is not None and holder.session != session and holder.session in self._away:
-            self._forget(holder.session, self._away.pop(holder.session).room)
-        self.nicknames.claim(session, nickname)
+        holder = self.nicknames.holder(nickname)
+        if holder is not None and holder.session != session:
+            self.give_up(holder.session)
+        self.nicknames.claim(session, nickname, self.now())
+
+    def give_up(self, session: str) -> bool:
+        """Wait no more for somebody whose connection broke; False if that is not so."""
+        away = self._away.pop(session, None)
+        if away is not None:
+            self._forget(session, away.room)
+        return away is not None
+
+    def grant(self, hello: Message) -> str:
+        """Give who says hello its nickname, and return it. Raises ValueError if it cannot have it.
+
+        Who was welcome before, on another server maybe, and comes back when somebody has its name gets another.
+        """
+        nickname = hello.nickname
+        try:
+            self.claim(hello.session, nickname)
+        except NameTaken:
+            if self.ledger is None or not hello.store:
+                raise
+            nickname = self.nicknames.variation(hello.session, nickname)
+            self.claim(hello.session, nickname)
+        return nickname
+
+    def settled(self, session: str, claimed: int) -> int:
+        """Up to which seq everything of a session is settled, here or on another server, which may have told the client
+        of more than us: `claimed`."""
+        known = self.history.seq(session)
+        if self.ledger is None:
+            return max(0, claimed) if known is None else known
+        return max(known or 0, self.ledger.seq(sender_id(session)), claimed)
+
+    def names(self, room: str) -> list[str]:
+        """The nicknames of those who are in a room and have one, sorted, wherever they are."""
+        names = [client.nickname for client in self.rooms.members(room) if client.nickname]
+        names += [person.nickname for person in self.nicknames.elsewhere() if person.room == room]
+        return sorted(names, key=name_key)
+
+    def sizes(self) -> list[tuple[str, int]]:
+        """The rooms, sorted, with how many are in each."""
+        sizes = Counter({room: len(self.rooms.members(room)) for room in self.rooms.names()})
+        sizes.update(person.room for person in self.nicknames.elsewhere())
+        return sorted(sizes.items())
+
+    def person(self, holder: Holder) -> Person:
+        """Somebody who is here, or is waited for, as the other servers are told of them."""
+        client, away = self.connected(holder.session), self._away.get(holder.session)
+        room = client.room if client else away.room if away else LOBBY
+        return Person(holder.id, holder.nickname, room, holder.since, client is not None)
+
+    def moved(self, session: str) -> None:
+        """A session goes on at another server."""
+        client = self.connected(session)
+        if client is not None:
+            self.replace(client)
+        self._away.pop(session, None)
+        self._release(session)
 
     def replace(self, client: Client) -> None:
         """A client's session goes on over another connection."""
@@ -166,6 +231,22 @@ class Hub:
         """Send a client something that is not kept."""
         self._sent(client, client.tell(message))
 
+    def welcome(self, client: Client, newest: int) -> None:
+        """Tell a client what it is called and where it is. newest: the number of the last that its room has heard."""
+        self.tell(
+            client,
+            Message(
+                client.nickname,
+                f"{len(self.names(client.room))} in {client.room}",
+                kind=Kind.WELCOME,
+                room=client.room,
+                seq=client.sequence.last,
+                number=newest,
+                seen=client.cursor,
+                store=self.history.store,
+            ),
+        )
+
     def notice(self, clients: Iterable[Client], room: str, text: str, but: Client | None = None) -> None:
         """Send the server's words to clients, `but` one."""
         message = Message("", text, kind=Kind.NOTICE, room=room, time=self.now())
@@ -189,18 +270,27 @@ class Hub:
         if not has_room:
             self._slow.append(client)
 
-    def begin(self, client: Client, session: str, room: str, store: str, seen: int) -> int:
+    def begin(self, client: Client, hello: Message, room: str) -> int:
         """A client takes part, in a room: it has everything up to number `seen` of a store, and is to be sent what
-        comes after that, or, if that is another store, what the room heard last. Returns the number of the newest of
-        these."""
+        comes after that, or, if that cannot be told of another store, what the room heard last. Returns the number of
+        the newest of these."""
+        session, seen = hello.session, hello.seen
         newest = self.newest(room, sender_id(session))
-        if store != self.history.store or not 0 <= seen <= self.history.last_number():
-            recent = self.history.before(0, room, sender_id(session), RECENT)
+        if hello.store != self.history.store or not 0 <= seen <= self.history.last_number():
+            seen = self._seen_elsewhere(hello.id)
+        if seen < 0:
+            count = MISSED if self.ledger is not None and hello.id else RECENT
+            recent = self.history.before(0, room, sender_id(session), count)
             seen = recent[0].message.number - 1 if recent else self.history.last_number()
         client.begin(session, seen)
         client.behind = seen < newest
         self.place(client, room)
         return max(seen, newest)
+
+    def _seen_elsewhere(self, id: str) -> int:
+        """What `seen` is here for who has everything of another server up to a message; -1 if that cannot be told."""
+        seen = self.ledger.seen(id) if self.ledger is not None and id else None
+        return -1 if seen is None else seen
 
     def newest(self, room: str, sender: str) -> int:
         """The number of the last message that the sender, who is in the room, may read; 0: there is none."""
@@ -257,6 +347,11 @@ class Hub:
     def _forget(self, session: str, room: str) -> None:
         """A session's owner has left for good, or has not come back."""
         nickname = self.nicknames.of(session)
+        self._release(session)
+        if nickname and not self._closing:
+            self.notice(self.rooms.members(room), room, f"{nickname} left")
+
+    def _release(self, session: str) -> None:
         self.nicknames.release(session)
         if self._closing:
             return
@@ -264,5 +359,3 @@ class Hub:
             self.history.leave(session, self.now())
         except sqlite3.Error as error:  # then the next server waits for it a while
             logger.error("the history fails: %s", error)
-        if nickname:
-            self.notice(self.rooms.members(room), room, f"{nickname} left")

@@ -10,7 +10,7 @@ import re
 import sqlite3
 from collections.abc import Callable
 
-from chat.message import MAX_MESSAGE_SIZE, SPOKEN, Kind, Message
+from chat.message import MAX_MESSAGE_SIZE, SPOKEN, Kind, Message, sender_id
 from chat.server.admission import Refused
 from chat.server.client import Client
 from chat.server.hub import RECENT, Hub
@@ -73,19 +73,18 @@ def _hello(hub: Hub, client: Client, message: Message) -> None:
         raise ValueError("a session is 16 to 64 hexadecimal digits")
     hub.admission.check_password(message.text)
     room = room_key(message.room)
-    hub.claim(session, message.nickname)
-    settled = hub.history.seq(session)
-    if settled is None:
-        settled = max(0, message.seq)
-    hub.history.enter(session, settled, message.nickname, room, hub.now())
+    is_elsewhere = hub.others.get(sender_id(session)) is not None and not hub.nicknames.has(sender_id(session))
+    nickname = hub.grant(message)
+    settled = hub.settled(session, message.seq)
+    hub.history.enter(session, settled, nickname, room, hub.now())
     previous = hub.connected(session)
     if previous is not None:
         hub.replace(previous)
-    is_back = hub.returns(session) or previous is not None
-    newest = hub.begin(client, session, room, message.store, message.seen)
-    client.nickname = message.nickname
+    is_back = hub.returns(session) or previous is not None or is_elsewhere
+    newest = hub.begin(client, message, room)
+    client.nickname = nickname
     early = client.sequence.begin(settled)
-    _welcome(hub, client, newest)
+    hub.welcome(client, newest)
     if not is_back:
         hub.notice(hub.rooms.members(room), room, f"{client.nickname} joined", but=client)
     hub.catch_up(client)
@@ -101,7 +100,7 @@ def _join(hub: Hub, client: Client, message: Message) -> None:
         hub.rooms.move(client, room)
         hub.notice(hub.rooms.members(before), before, f"{client.nickname} went to {room}")
         hub.notice(hub.rooms.members(room), room, f"{client.nickname} joined", but=client)
-    _welcome(hub, client, hub.newest(client.room, client.id))
+    hub.welcome(client, hub.newest(client.room, client.id))
     if room != before:
         _send_again(hub, client, 0)
 
@@ -113,17 +112,17 @@ def _nick(hub: Hub, client: Client, message: Message) -> None:
         hub.history.enter(client.session, 0, nickname, client.room, hub.now())
         client.nickname = nickname
         hub.notice(hub.rooms.members(client.room), client.room, f"{before} is now called {nickname}", but=client)
-    _welcome(hub, client, hub.newest(client.room, client.id))
+    hub.welcome(client, hub.newest(client.room, client.id))
 
 
 def _who(hub: Hub, client: Client, message: Message) -> None:
     room = room_key(message.room) if message.room else client.room
-    hub.tell(client, Message("", _lines(hub.rooms.nicknames(room)), kind=Kind.NAMES, room=room))
+    hub.tell(client, Message("", _lines(hub.names(room)), kind=Kind.NAMES, room=room))
 
 
 def _rooms(hub: Hub, client: Client, message: Message) -> None:
     del message
-    lines = [f"{room} {size}" for room, size in hub.rooms.sizes()]
+    lines = [f"{room} {size}" for room, size in hub.sizes()]
     hub.tell(client, Message("", _lines(lines), kind=Kind.ROOMS))
 
 
@@ -135,22 +134,6 @@ def _history(hub: Hub, client: Client, message: Message) -> None:
 def _bye(hub: Hub, client: Client, message: Message) -> None:
     del hub, message
     client.left = True  # its connection will end soon, and nobody needs to wait for it
-
-
-def _welcome(hub: Hub, client: Client, newest: int) -> None:
-    hub.tell(
-        client,
-        Message(
-            client.nickname,
-            f"{len(hub.rooms.nicknames(client.room))} in {client.room}",
-            kind=Kind.WELCOME,
-            room=client.room,
-            seq=client.sequence.last,
-            number=newest,
-            seen=client.cursor,
-            store=hub.history.store,
-        ),
-    )
 
 
 def _send_again(hub: Hub, client: Client, before: int) -> bool:

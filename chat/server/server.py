@@ -15,9 +15,12 @@ from chat.exchange import Inbox, Outbox, dialect_of
 from chat.logs import connection_log
 from chat.message import Dialect
 from chat.server.admission import Admission, Refused, certified_name
+from chat.server.bus import Bus
 from chat.server.client import Client
+from chat.server.group import Group
 from chat.server.history import MEMORY_LIMIT, History
 from chat.server.hub import Hub
+from chat.server.ledger import Ledger
 from chat.server.limits import RateLimit
 from chat.server.pace import Pace
 from chat.server.requests import answer
@@ -32,8 +35,9 @@ SWEEP_INTERVAL = 5.0  # seconds between two looks at who will not come back
 class Server:
     """A chat over the connections of `listener`, which it owns from now on, as it does the history.
 
-    history: by default one in memory. queue_limit: how many messages may wait for a client before it is dropped as too
-    slow. make_limit: how much a client may say; make_pace: how fast its streams are looked at.
+    history: by default one in memory. bus: joins it with other servers; by default there are none. queue_limit: how
+    many messages may wait for a client before it is dropped as too slow. make_limit: how much a client may say;
+    make_pace: how fast its streams are looked at.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Server:
         history: History | None = None,
         *,
         admission: Admission | None = None,
+        bus: Bus | None = None,
         queue_limit: int = QUEUE_LIMIT,
         make_limit: Callable[[], RateLimit] = RateLimit,
         make_pace: Callable[[], Pace] = Pace,
@@ -53,10 +58,14 @@ class Server:
         self._make_limit = make_limit
         self._make_pace = make_pace
         self._hub = Hub(self._history, self._admission)
+        self._bus = bus
         self._closed = threading.Event()
 
     def serve(self) -> None:
         """Serve every client that comes. Blocks until `close` is called in another thread."""
+        if self._bus is not None:
+            self._bus.start(Group(self._hub, Ledger(self._history)))
+            self._hub.changed = self._bus.wake
         sweeper = threading.Thread(target=self._sweep, name="chat sweeper", daemon=True)
         sweeper.start()
         for connection in self._listener:
@@ -75,6 +84,8 @@ class Server:
             client.sender.finish(0, "the server is shutting down")
         for client in clients:
             client.sender.join(max(0.0, deadline - time.monotonic()))
+        if self._bus is not None:
+            self._bus.close()
         self._closed.set()
         self._listener.close()
         self._history.close()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from chat.exchange import ErrorCode
 from chat.gob import GobError
-from chat.message import Kind, Message, message_id, sender_id
+from chat.message import Kind, Message, message_id
 from chat.server.client import Client, simple_form
 from chat.server.history import Entry
 from chat.server.hub import Hub
@@ -69,10 +69,9 @@ def _acknowledge(hub: Hub, client: Client) -> None:
 def _entry(hub: Hub, client: Client, message: Message) -> Entry:
     """What is kept of a message. Raises ValueError."""
     client.limit.admit(len(message.text))
-    if client.is_simple:
-        _name(hub, client, message.nickname)
+    nickname = _name(hub, client, message.nickname) if client.is_simple else client.nickname
     said = Message(
-        message.nickname if client.is_simple else client.nickname,
+        nickname,
         message.text,
         id=message_id(client.session, message.seq),
         time=hub.now(),
@@ -84,7 +83,7 @@ def _entry(hub: Hub, client: Client, message: Message) -> Entry:
         holder = hub.nicknames.find(message.recipient)
         if holder is None:
             raise ValueError("nobody of that name is here")
-        addressee = sender_id(holder.session)
+        addressee = holder.id
         said = said._replace(room="", recipient=holder.nickname)
     try:
         simple_form(said).encode()
@@ -94,11 +93,15 @@ def _entry(hub: Hub, client: Client, message: Message) -> Entry:
     return Entry(said, client.id, addressee)
 
 
-def _name(hub: Hub, client: Client, nickname: str) -> None:
-    """One of the seed's clients says its nickname with each message: it has it from the first one on."""
+def _name(hub: Hub, client: Client, nickname: str) -> str:
+    """One of the seed's clients says its nickname with each message: it has it from the first one on. Returns what it
+    is called."""
     if nickname in ("", client.nickname):
-        return
+        return nickname
+    if nickname == client.former_nickname:
+        return client.nickname
     hub.claim(client.session, nickname)
-    before, client.nickname = client.nickname, nickname
+    before, client.nickname, client.former_nickname = client.nickname, nickname, ""
     text = f"{before} is now called {nickname}" if before else f"{nickname} joined"
     hub.notice(hub.rooms.members(client.room), client.room, text, but=client)
+    return nickname
