@@ -22,12 +22,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 __all__ = ["GobError", "Value", "decode"]
 
 MAX_DEPTH = 64  # values inside values; Go's own limit for what it skips is 10,000, deeper than Python's stack
 MAX_UINT_SIZE = 8  # bytes
+MAX_KNOWN = 32  # type definitions that are read once, …
+MAX_KNOWN_SIZE = 1024  # … of so many bytes at most
 FIRST_USER_TYPE = 65  # the number that Go gives to a program's first type
 
 Value: TypeAlias = "bool | int | float | complex | str | bytes | list[Value] | dict[str, Value] | None"
@@ -191,7 +194,10 @@ def decode(data: bytes) -> tuple[Value, int] | None:
                 value = _decode_at_top(types, type_id, reader, 0)
                 reader.expect_end()
                 return value, reader.pos
-            _define(types, -type_id, reader)
+            _check_new(types, -type_id)
+            definition = reader.take(reader.left)
+            known = len(definition) <= MAX_KNOWN_SIZE
+            types[-type_id] = (_known_type if known else _defined_type)(-type_id, definition)
     except _Incomplete:
         return None
 
@@ -259,17 +265,38 @@ def _decode_interface(types: dict[int, Type], reader: Reader, depth: int) -> Val
 
 def _define(types: dict[int, Type], type_id: int, reader: Reader) -> None:
     """Read a type definition into `types`."""
+    _check_new(types, type_id)
+    types[type_id] = _read_type(type_id, reader)
+
+
+def _check_new(types: dict[int, Type], type_id: int) -> None:
     if type_id in types or type_id <= INTERFACE:
         raise GobError(f"type {type_id} cannot be defined, or not again")
+
+
+def _defined_type(type_id: int, definition: bytes) -> Type:
+    """The type that these bytes define, and nothing else."""
+    reader = Reader(definition)
+    reader.stop = len(definition)
+    defined = _read_type(type_id, reader)
+    reader.expect_end()
+    return defined
+
+
+# A chat's messages all begin with the same definition: to read it each time is most of the work.
+_known_type = lru_cache(MAX_KNOWN)(_defined_type)
+
+
+def _read_type(type_id: int, reader: Reader) -> Type:
     match _decode_value(DEFINITIONS, WIRE_TYPE, reader, 0):
         case {"StructT": dict(described)}:
-            types[type_id] = Struct(_struct_fields(described.get("Field", [])))
+            return Struct(_struct_fields(described.get("Field", [])))
         case {"SliceT": dict(described)} | {"ArrayT": dict(described)}:
-            types[type_id] = Sequence(_type_id(described, "Elem"))
+            return Sequence(_type_id(described, "Elem"))
         case {"MapT": dict(described)}:
-            types[type_id] = Map(_type_id(described, "Key"), _type_id(described, "Elem"))
+            return Map(_type_id(described, "Key"), _type_id(described, "Elem"))
         case {"GobEncoderT": _} | {"BinaryMarshalerT": _} | {"TextMarshalerT": _}:
-            types[type_id] = Opaque()
+            return Opaque()
         case _:
             raise GobError(f"type {type_id} is of no known kind")
 

@@ -171,3 +171,16 @@ def test_what_utf8_cannot_carry_is_replaced() -> None:
     decoded = decode(encode_struct("T", {"Text": "a\udcffb"}))
     assert decoded is not None
     assert decoded[0] == {"Text": "a?b"}
+
+
+def test_a_definition_that_is_known_does_not_stand_for_another() -> None:
+    """Two senders may give the same number to different types, and what is refused is refused each time."""
+    one, two = encode_struct("Message", {"Text": "a"}), encode_struct("Other", {"Name": "b", "Text": "c"})
+    for _ in range(2):
+        assert decode(one) == ({"Text": "a"}, len(one))
+        assert decode(two) == ({"Name": "b", "Text": "c"}, len(two))
+    broken = one.replace(b"Text", b"Te\x01t"[:4], 1)
+    for _ in range(2):
+        assert decode(broken) == ({"Te\x01t": "a"}, len(broken))
+        with pytest.raises(GobError):
+            decode(b"\x03\x81\x01\x00" + one)

@@ -86,7 +86,7 @@ class Crowd:
 
     def settle(self) -> bool:
         """Wait until the server has everything; False if it does not come to that."""
-        return self._wait_for(lambda person: person.settled)
+        return self._wait_for(lambda person: person.settled, self.replace)
 
     def see_all(self) -> bool:
         """Wait until everyone has seen everything: all that was said before something that is said now."""
@@ -103,12 +103,14 @@ class Crowd:
         for thread in threads:
             thread.join()
 
-    def _wait_for(self, enough: Callable[[Person], bool]) -> bool:
+    def _wait_for(self, enough: Callable[[Person], bool], meanwhile: Callable[[], None] | None = None) -> bool:
         deadline = monotonic() + PATIENCE
         pause = threading.Event()
         while not all(enough(person) for person in self.people):
             if monotonic() > deadline:
                 return False
+            if meanwhile:
+                meanwhile()
             pause.wait(POLL)
         return True
 
@@ -142,7 +144,6 @@ def main() -> int:
     crowd.live(stop)
     told.join()
     crowd.mend()
-    crowd.replace()
     if not crowd.settle():
         print("not settled", flush=True)
         return 1
