@@ -20,6 +20,8 @@ from tests.soak.settings import Life, Settings
 
 __all__ = ["Outcome", "run"]
 
+WARM_UP = 5.0  # seconds
+QUIET_THREADS = 5  # of a server without clients
 GONE_TIMEOUT = 60.0  # seconds in which a server has got rid of the last client
 MEMORY_SHARE, MEMORY_MARGIN = 0.25, 16.0  # what memory may keep beyond what it was before: a share, and MB
 NOTHING = Measure(0.0, 0)
@@ -117,22 +119,25 @@ class _Run:
         return outcome
 
     def _warm_up(self) -> None:
-        """A few come and go, so that what is loaded once is there when the memory is measured."""
+        """As many as will come later come, talk for a moment and go: what Python's memory has once been cut into for
+        them it keeps for the next ones, and what is more than that afterwards is a leak."""
         settings = self._settings
-        crowd = self._crowd("w", min(settings.clients, 10), rate=0.0, moves=0.0, blackouts=0.0)
-        crowd.hear()
-        for _ in range(2):
-            crowd.tell()
+        sizes = _shares(settings.clients, settings.crowd)
+        crowds = [self._crowd(f"w{number}", size, moves=0.0, blackouts=0.0) for number, size in enumerate(sizes)]
+        for crowd in crowds:
             crowd.hear()
-        crowd.end()
-        self._server.wait_until(lambda measure: measure.threads <= 4, settings.idle_timeout)
+        self._pause.wait(min(WARM_UP, settings.seconds))
+        for _ in range(2):
+            for crowd in crowds:
+                crowd.tell()
+            for crowd in crowds:
+                crowd.hear()
+        self._server.wait_until(lambda measure: measure.threads <= QUIET_THREADS, GONE_TIMEOUT)
 
     def _gather(self) -> None:
         settings = self._settings
         mortals = int(settings.clients * settings.mortals)
-        rest = settings.clients - mortals
-        for number in range(-(-rest // settings.crowd)):
-            size = min(settings.crowd, rest - number * settings.crowd)
+        for number, size in enumerate(_shares(settings.clients - mortals, settings.crowd)):
             self._crowds.append(self._crowd(f"c{number}", size))
         if mortals:
             for number in range(groups := min(4, mortals)):
@@ -220,6 +225,11 @@ class _Run:
             outcome.findings.append(f"the server has {after.threads} threads; before there were {before.threads}")
         if after.memory > before.memory * (1 + MEMORY_SHARE) + MEMORY_MARGIN:
             outcome.findings.append(f"the server takes {after.memory:.0f} MB; before it took {before.memory:.0f}")
+
+
+def _shares(count: int, size: int) -> list[int]:
+    """So many in groups of a size at most."""
+    return [min(size, count - start) for start in range(0, count, size)]
 
 
 def run(settings: Settings, directory: Path) -> Outcome:

@@ -24,7 +24,6 @@ class Settings:
     seconds: float = 120.0
     loss: float = 0.02
     kill_server: int = 0
-    servers: int = 1
     rooms: int = 8
     seed: int = 1
     moves: float = 1.0
