@@ -14,8 +14,9 @@ __all__ = ["findings"]
 Key = tuple[str, int]  # who said it, and the how manieth of theirs it is
 
 
-def findings(records: dict[str, Record], rows: Iterable[Row], died: Collection[str]) -> list[str]:
-    """A sentence for everything that is not as it should be. died: who was killed and never came back."""
+def findings(records: dict[str, Record], rows: Iterable[Row], died: Collection[str], curtains: int = 0) -> list[str]:
+    """A sentence for everything that is not as it should be. died: who was killed and never came back, or left before
+    the end. curtains: how many messages of a room's history are in no journal."""
     kept = list(rows)
     problems = _of_history(kept)
     numbers: dict[str, list[int]] = {}
@@ -24,7 +25,7 @@ def findings(records: dict[str, Record], rows: Iterable[Row], died: Collection[s
     for name, record in records.items():
         problems += _of_sender(record, kept_of(kept, name, numbers), died)
         places[name] = {(row.sender, row.seq): place for place, row in enumerate(heard[name])}
-        problems += _of_screen(record, heard[name], places[name], name in died)
+        problems += _of_screen(record, heard[name], places[name], name in died, curtains)
     return problems
 
 
@@ -75,7 +76,7 @@ def _by_listener(rows: list[Row], records: dict[str, Record]) -> dict[str, list[
     return {name: sorted([*rooms[record.room], *direct[name]]) for name, record in records.items()}
 
 
-def _of_screen(record: Record, rows: list[Row], places: dict[Key, int], died: bool) -> list[str]:
+def _of_screen(record: Record, rows: list[Row], places: dict[Key, int], died: bool, curtains: int) -> list[str]:
     name = record.name
     keys = [(shown.sender, shown.seq) for shown in record.shown]
     problems = [
@@ -88,7 +89,7 @@ def _of_screen(record: Record, rows: list[Row], places: dict[Key, int], died: bo
         return problems
     problems += _of_order(record)
     first = min(places[key] for key in keys)
-    problems += _of_beginning(record, places, first)
+    problems += _of_beginning(record, places, first, curtains)
     shown = set(keys)
     missing = [row for row in rows[first:] if (row.sender, row.seq) not in shown]
     if died:
@@ -108,11 +109,11 @@ def _of_order(record: Record) -> list[str]:
     return []
 
 
-def _of_beginning(record: Record, places: dict[Key, int], first: int) -> list[str]:
+def _of_beginning(record: Record, places: dict[Key, int], first: int, curtains: int) -> list[str]:
     """A newcomer sees what was said last before it came; then nothing is missing between that and the rest."""
     fresh = [places[shown.sender, shown.seq] for shown in record.shown if shown.kind != "old"]
     before = min(fresh) - first if fresh else 0
-    if fresh and before < min(RECENT, min(fresh)):
+    if fresh and before < min(RECENT - curtains, min(fresh)):
         return [f"{record.name} saw only {before} of the messages from before it came"]
     return []
 
