@@ -83,6 +83,7 @@ class ServerProcess:
         """SIGKILL, and a new process in its place. Blocks until it listens."""
         self._process.kill()
         self._process.wait()
+        self._logging.join()  # what it still finds is not about the next process
         self.deaths += 1
         self._process = self._start()
 
@@ -116,7 +117,8 @@ class ServerProcess:
         self._listening.clear()
         self._found = False
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        threading.Thread(target=self._keep_log, args=(process,), daemon=True).start()
+        self._logging = threading.Thread(target=self._keep_log, args=(process,), daemon=True)
+        self._logging.start()
         if not self._listening.wait(START_TIMEOUT) or not self._found:
             process.kill()
             raise OSError(f"the server does not start: {self._log.read_text(encoding='utf-8')[-500:]}")
