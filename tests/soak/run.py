@@ -23,7 +23,7 @@ __all__ = ["Outcome", "run"]
 WARM_UP = 5.0  # seconds
 QUIET_THREADS = 5  # of a server without clients
 GONE_TIMEOUT = 60.0  # seconds in which a server has got rid of the last client
-MEMORY_SHARE, MEMORY_MARGIN = 0.25, 48.0  # what memory may keep beyond what it was before: a share, and MB
+MEMORY_SHARE, MEMORY_MARGIN = 0.25, 16.0  # what memory may keep beyond what it was before: a share, and MB
 NOTHING = Measure(0.0, 0)
 
 
