@@ -123,18 +123,27 @@ def in_a_file(path: Path) -> None:
     path.parent.touch()
 
 
-# What is in the way, and what is said of it; the path is that of `place`, below.
-KEY_LOG_OBSTACLES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a full disk": (full, "No space left on device"),
-    "a directory": (Path.mkdir, "it is a directory"),
-    "a pipe that nobody reads": (os.mkfifo, "it is a pipe that nobody reads"),
-    "no directory": (lambda path: path.parent.rmdir(), "No such file or directory"),
-    "a file for a directory": (in_a_file, "a part of the path is no directory"),
+KEY_LOG = ("SSLKEYLOGFILE", "the key log {!r} that SSLKEYLOGFILE names")
+OPEN_KEY_LOG = ("SSLKEYLOGFILE", "the key log {!r}")
+QLOG = ("QLOGDIR", "qlog into {!r}")
+
+# What is recorded, what is in the way, and what is said of it; the path is that of `place`, below.
+OBSTACLES: dict[str, tuple[tuple[str, str], Callable[[Path], object], str]] = {
+    "key log, a full disk": (OPEN_KEY_LOG, full, "No space left on device"),
+    "key log, a directory": (KEY_LOG, Path.mkdir, "it is a directory"),
+    "key log, a pipe that nobody reads": (KEY_LOG, os.mkfifo, "it is a pipe that nobody reads"),
+    "key log, no directory": (KEY_LOG, lambda path: path.parent.rmdir(), "No such file or directory"),
+    "key log, a file for a directory": (KEY_LOG, in_a_file, "a part of the path is no directory"),
+    "qlog, a file": (QLOG, Path.touch, "it is no directory"),
+    "qlog, a pipe": (QLOG, os.mkfifo, "it is no directory"),
+    "qlog, a file above": (QLOG, in_a_file, "a part of the path is no directory"),
+    "qlog, a device": (QLOG, lambda path: path.symlink_to("/dev/null"), "it is no directory"),
 }
 
 
-@pytest.mark.parametrize(("obstruct", "reason"), KEY_LOG_OBSTACLES.values(), ids=KEY_LOG_OBSTACLES.keys())
-def test_a_key_log_that_cannot_be_written_is_told_once(
+@pytest.mark.parametrize(("recording", "obstruct", "reason"), OBSTACLES.values(), ids=OBSTACLES.keys())
+def test_what_cannot_be_written_is_told_once(
+    recording: tuple[str, str],
     obstruct: Callable[[Path], object],
     reason: str,
     talk: Callable[[], None],
@@ -142,45 +151,16 @@ def test_a_key_log_that_cannot_be_written_is_told_once(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    place = tmp_path / "place" / "keys.log"
+    variable, what = recording
+    place = tmp_path / "place" / "recorded"
     place.parent.mkdir()
     obstruct(place)
-    monkeypatch.setenv("SSLKEYLOGFILE", str(place))
-    with caplog.at_level(logging.WARNING):
-        talk()
-        talk()
-    (message,) = caplog.messages
-    assert message.startswith("cannot write the key log ")
-    assert f"{str(place)!r}" in message
-    assert message.endswith(f": {reason}; going on without it")
-
-
-QLOG_OBSTACLES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a file": (Path.touch, "it is no directory"),
-    "a pipe": (os.mkfifo, "it is no directory"),
-    "a file above": (in_a_file, "a part of the path is no directory"),
-    "a device": (lambda path: path.symlink_to("/dev/null"), "it is no directory"),
-}
-
-
-@pytest.mark.parametrize(("obstruct", "reason"), QLOG_OBSTACLES.values(), ids=QLOG_OBSTACLES.keys())
-def test_qlog_files_that_cannot_be_written_are_told_once(
-    obstruct: Callable[[Path], object],
-    reason: str,
-    talk: Callable[[], None],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    place = tmp_path / "place" / "qlog"
-    place.parent.mkdir()
-    obstruct(place)
-    monkeypatch.setenv("QLOGDIR", str(place))
+    monkeypatch.setenv(variable, str(place))
     with caplog.at_level(logging.WARNING):
         talk()
         talk()
         flush()
-    assert caplog.messages == [f"cannot write qlog into {str(place)!r}: {reason}; going on without it"]
+    assert caplog.messages == [f"cannot write {what.format(str(place))}: {reason}; going on without it"]
 
 
 PROGRAM = """
