@@ -33,6 +33,7 @@ class ErrorCode(IntEnum):
     PASSWORD = 7  # the client does not know it
     NO_NAME = 8  # the client's certificate names nobody
     FLOOD = 9  # the client says more than anybody can read
+    NO_HELLO = 10  # the client has not said who it is
 
 
 def chat_config(

@@ -31,6 +31,7 @@ __all__ = ["Hub"]
 logger = logging.getLogger("chat")
 
 NAME_KEPT = 120.0  # seconds for which somebody whose connection broke has not left
+HELLO_TIMEOUT = 10.0  # seconds for which a client may have a place without saying who it is
 MAX_AWAY = 4096  # sessions of which this is so
 RECENT = 50  # messages that a newcomer is sent
 MISSED = 1000  # messages that somebody is sent who was at another server, and had something that is not known here
@@ -61,7 +62,7 @@ class Hub:
         self.nicknames = Nicknames(self.others)
         self.rooms = Rooms()
         self._clock = clock
-        self._clients: dict[Client, None] = {}
+        self._clients: dict[Client, float] = {}  # since when they are connected
         self._by_session: dict[str, Client] = {}
         self._by_id: dict[str, Client] = {}
         self._away: OrderedDict[str, Away] = OrderedDict()  # in the order of `until`
@@ -91,7 +92,7 @@ class Hub:
         with self.locked():
             if self._closing:
                 return False
-            self._clients[client] = None
+            self._clients[client] = self._clock()
             if client.is_simple:
                 client.begin(secrets.token_hex(8), 0)
                 client.sequence.begin(0)
@@ -111,15 +112,18 @@ class Hub:
             return list(self._clients)
 
     def sweep(self) -> None:
-        """Wait no more for those who have been away for too long; tell who has said too much what was dropped. To be
-        called now and then."""
+        """Wait no more for those who have been away for too long, nor for the hello of a client that is silent; tell
+        who has said too much what was dropped. To be called now and then."""
         with self.locked():
             now = self._clock()
             while self._away and next(iter(self._away.values())).until <= now:
                 session, away = self._away.popitem(last=False)
                 self._forget(session, away.room)
-            for client in self._clients:
-                if client.is_simple and (text := client.limit.report()):
+            for client, since in list(self._clients.items()):
+                if not client.session and since + HELLO_TIMEOUT <= now:
+                    client.log.warning("dropped client %s: it does not say who it is", client)
+                    self.drop(client, ErrorCode.NO_HELLO, f"no hello came within {HELLO_TIMEOUT:g} seconds")
+                elif client.is_simple and (text := client.limit.report()):
                     self.notice([client], client.room, text)
 
     # The rest is for holders of the lock.
