@@ -21,8 +21,7 @@ DESCRIPTION = "Clients that talk, die, return and move, on a server that may be 
 def main(argv: list[str] | None = None) -> int:
     """Run, and print what came of it; 1 if anything is not as it should be."""
     options = vars(_parser().parse_args(argv))
-    directory = Path(options.pop("keep") or tempfile.mkdtemp(prefix="soak-"))
-    directory.mkdir(exist_ok=True)
+    directory = options.pop("keep") or Path(tempfile.mkdtemp(prefix="soak-"))
     if options.pop("hostile"):
         return _endure(directory, options["seconds"] / len(ATTACKS))
     settings = Settings(**options)
@@ -49,8 +48,23 @@ def _parser() -> argparse.ArgumentParser:
             f"--{name.replace('_', '-')}", type=type(value), default=value, metavar="N", help=f"{help} (%(default)s)"
         )
     parser.add_argument("--hostile", action="store_true", help="what two people notice of a hostile client, instead")
-    parser.add_argument("--keep", metavar="DIR", help="where journals, logs and the history are to be left")
+    parser.add_argument(
+        "--keep", metavar="DIR", type=_empty, help="where journals, logs and the history are to be left"
+    )
     return parser
+
+
+def _empty(text: str) -> Path:
+    """A directory of that name with nothing in it: what another run has left would be taken for this one's."""
+    directory = Path(text)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        left = any(directory.iterdir())
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"cannot use {text!r}: {error.strerror}") from error
+    if left:
+        raise argparse.ArgumentTypeError(f"{text!r} is not empty; name an empty directory, or one that is to be made")
+    return directory
 
 
 _OPTIONS = {

@@ -37,10 +37,12 @@ class Path:
         """The fate of one more datagram."""
         return self._chance() < self._loss or monotonic() < self._dark_until
 
-    @property
-    def clear(self) -> bool:
-        """Whether nothing but the usual loss is to be expected: it is a while since it was dark."""
-        return monotonic() > self._dark_until + AFTERMATH
+    def clear_since(self, time: float) -> bool:
+        """Whether nothing but the usual loss was to be expected from then on: it had been a while since it was dark.
+
+        A path that is lit again is not enough: what was said in the dark waits for a timer that has backed off.
+        """
+        return time > self._dark_until + AFTERMATH
 
     def go_dark(self, seconds: float) -> None:
         """Lose everything for so long."""

@@ -64,7 +64,8 @@ class Person:
     def say(self, chance: random.Random, recipient: str = "") -> None:
         """Say something, to everybody or to one."""
         count = self._said + 1
-        time = monotonic() if self.connected and self.path.clear else 0.0  # what waits for a network is not measured
+        now = monotonic()
+        time = now if self.connected and self.path.clear_since(now) else 0.0  # what waits for a network is not measured
         text = text_of(self.name, count, time, chance.randrange(80))
         if self._session.say(text, Kind.MSG if recipient else Kind.SAY, recipient, block=False):
             self._said = count
@@ -112,5 +113,5 @@ class Person:
                 self.curtain = said.number
             return
         sender, count, time = words_of(said.text)
-        kind = "old" if said.old else "missed" if said.missed else "live" if time and self.path.clear else "late"
+        kind = "old" if said.old else "missed" if said.missed else "live" if self.path.clear_since(time) else "late"
         self._journal.shown(self.name, Shown(sender, count, said.number, kind, monotonic() - time))

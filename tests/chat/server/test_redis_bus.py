@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,25 @@ def redis(tmp_path: Path) -> Iterator[RedisServer]:
         yield redis
 
 
+class Clock:
+    """Nothing happens at the same millisecond, on any server."""
+
+    def __init__(self) -> None:
+        self._ticks = count(500_000)
+
+    def __call__(self) -> float:
+        return next(self._ticks) * 0.002
+
+
+CLOCK = Clock()
+
+
 class Joined:
     """A hub on a bus."""
 
     def __init__(self, redis: RedisServer, history: History | None = None) -> None:
         self.history = history or History(None, 1000)
-        self.hub = Hub(self.history, Admission())
+        self.hub = Hub(self.history, Admission(), CLOCK)
         self.bus = RedisBus(parse_bus(redis.url), QUICK)
         self.bus.start(Group(self.hub, Ledger(self.history)))
         self.hub.changed = self.bus.wake
@@ -186,7 +199,6 @@ def test_of_two_with_the_same_name_the_later_one_gets_another(join: Join, redis:
     redis.kill()
     zed.is_told("the other servers cannot be reached: what is said here gets there later")
     first = Member(servers[0].hub, "Ada")
-    threading.Event().wait(0.002)  # their times are in milliseconds
     second = Member(servers[1].hub, "ADA")
     simple = Member(servers[1].hub, "bob", simple=True)
     simple.say("hi")
@@ -235,7 +247,6 @@ def test_a_connection_that_was_left_behind_is_closed(join: Join) -> None:
     ada = Member(one.hub, "Ada")
     cara = Member(two.hub, "Cara")
     bob.is_told("Cara joined")
-    threading.Event().wait(0.002)  # their times are in milliseconds
     Member(two.hub, "Ada", session=ada.session, store=one.history.store)
     ada.is_closed()
     assert ada.closed == "another connection has taken over"
