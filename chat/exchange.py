@@ -34,6 +34,7 @@ class ErrorCode(IntEnum):
     NO_NAME = 8  # the client's certificate names nobody
     FLOOD = 9  # the client says more than anybody can read
     NO_HELLO = 10  # the client has not said who it is
+    GUESSES = 11  # too many wrong passwords came from where the client is: come back later
 
 
 def chat_config(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import math
 import threading
 from collections import Counter
 
@@ -12,9 +13,10 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from chat.exchange import ErrorCode
+from chat.server.guesses import Guesses
 from chat.text import RESERVED_NAMES, check_name, name_key, printable
 
-__all__ = ["MAX_CLIENTS", "MAX_PER_ADDRESS", "Admission", "Refused", "certified_name"]
+__all__ = ["MAX_CLIENTS", "MAX_PER_ADDRESS", "Admission", "Refused", "certified_name", "origin_of"]
 
 MAX_CLIENTS = 1024
 MAX_PER_ADDRESS = 256  # a whole office may come from one, but nobody alone fills the server
@@ -34,20 +36,27 @@ class Admission:
     """Counts the clients, and knows the password. Any thread may use it.
 
     password: what each client must say; empty: nothing. Clients of `simpleproto` cannot say it, so they stay out.
+    guesses: counts wrong ones.
     """
 
     def __init__(
-        self, *, max_clients: int = MAX_CLIENTS, max_per_address: int = MAX_PER_ADDRESS, password: str = ""
+        self,
+        *,
+        max_clients: int = MAX_CLIENTS,
+        max_per_address: int = MAX_PER_ADDRESS,
+        password: str = "",
+        guesses: Guesses | None = None,
     ) -> None:
         self._max_clients = max_clients
         self._max_per_address = max_per_address
         self._password = password
+        self._guesses = Guesses() if guesses is None else guesses
         self._lock = threading.Lock()
         self._origins: Counter[str] = Counter()
 
     def enter(self, host: str) -> None:
         """Count a client at an IP address, which has to `leave` again from the same one. Raises Refused."""
-        origin = _origin(host)
+        origin = origin_of(host)
         with self._lock:
             if self._origins.total() >= self._max_clients:
                 raise Refused(ErrorCode.FULL, f"the server is full ({self._max_clients} clients)")
@@ -58,17 +67,32 @@ class Admission:
 
     def leave(self, host: str) -> None:
         """Give the place of a client back that had entered."""
-        origin = _origin(host)
+        origin = origin_of(host)
         with self._lock:
             self._origins[origin] -= 1
             if self._origins[origin] <= 0:
                 del self._origins[origin]
 
-    def check_password(self, password: str) -> None:
-        """Raises Refused unless it is right, or none is asked for. A nearly right one takes as long as any other."""
-        if self._password and not hmac.compare_digest(_digest(password), _digest(self._password)):
-            wrong = "the password is wrong" if password else "this server asks for a password"
-            raise Refused(ErrorCode.PASSWORD, wrong)
+    def check_password(self, password: str, origin: str = "", known: str = "") -> None:
+        """Raises Refused unless it is right, or none is asked for. A nearly right one takes as long as any other.
+
+        origin: where it comes from, as `origin_of` gives it; `Guesses` says when so much was wrong from there that
+        nothing is looked at for a while. known: what somebody has who was let in before, and nobody else: it is looked
+        at whatever others guess at the same address, and its own wrong ones count for both. Does not block.
+        """
+        if not self._password:
+            return
+        if not password:
+            raise Refused(ErrorCode.PASSWORD, "this server asks for a password")
+        with self._lock:
+            if wait := self._guesses.wait(known or origin):
+                sentence = "too many wrong passwords came from your address: try again in"
+                raise Refused(ErrorCode.GUESSES, f"{sentence} {math.ceil(wait)} s")
+            if hmac.compare_digest(_digest(password), _digest(self._password)):
+                return
+            for guesser in dict.fromkeys((origin, known or origin)):
+                self._guesses.wrong(guesser)
+        raise Refused(ErrorCode.PASSWORD, "the password is wrong")
 
 
 def certified_name(certificate: bytes) -> str:
@@ -101,8 +125,8 @@ def _names(certificate: bytes) -> list[str]:
     return [*mail, *alternatives.get_values_for_type(x509.DNSName), *common]
 
 
-def _origin(host: str) -> str:
-    """What counts as one address."""
+def origin_of(host: str) -> str:
+    """What counts as one address with the IP address `host`."""
     address = ipaddress.ip_address(host.partition("%")[0])
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)

@@ -28,6 +28,7 @@ class Client:
 
     session: empty until the client has introduced itself. nickname, room: empty while it has none.
     certified: the nickname that its certificate gives it, empty if it may choose one. log: for what happens to it.
+    origin: where it comes from, as `origin_of` gives it.
     behind: it is sent the history first; what is said meanwhile comes with that. left: it will not come
     back. gone: the hub has removed it.
     """
@@ -40,6 +41,7 @@ class Client:
         limit: RateLimit,
         certified: str = "",
         log: logging.LoggerAdapter[logging.Logger] = NO_CONNECTION,
+        origin: str = "",
     ) -> None:
         self.name = name
         self.dialect = dialect
@@ -47,6 +49,7 @@ class Client:
         self.limit = limit
         self.certified = certified
         self.log = log
+        self.origin = origin
         self.sequence = Sequence()
         self.session = ""
         self.id = ""

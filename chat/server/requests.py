@@ -71,7 +71,8 @@ def _hello(hub: Hub, client: Client, message: Message) -> None:
     session = message.session
     if not _SESSION.fullmatch(session):
         raise ValueError("a session is 16 to 64 hexadecimal digits")
-    hub.admission.check_password(message.text)
+    known = "" if hub.history.seq(session) is None else session  # whoever has it was let in before: it is a secret
+    hub.admission.check_password(message.text, client.origin, known)
     room = room_key(message.room)
     is_elsewhere = hub.others.get(sender_id(session)) is not None and not hub.nicknames.has(sender_id(session))
     nickname = hub.grant(message)

@@ -14,7 +14,7 @@ from chat.address import format_address
 from chat.exchange import Inbox, Outbox, dialect_of
 from chat.logs import connection_log
 from chat.message import Dialect
-from chat.server.admission import Admission, Refused, certified_name
+from chat.server.admission import Admission, Refused, certified_name, origin_of
 from chat.server.bus import Bus
 from chat.server.client import Client
 from chat.server.group import Group
@@ -136,7 +136,8 @@ class Server:
             _refuse(connection, name, refused)
             return None
         sender = Sender(connection, Outbox(connection), name, self._queue_limit)
-        client = Client(name, dialect, sender, self._make_limit(), certified, connection_log(connection))
+        origin = origin_of(connection.remote_address[0])
+        client = Client(name, dialect, sender, self._make_limit(), certified, connection_log(connection), origin)
         if not self._hub.add(client):
             connection.close(0, "the server is shutting down")
             return None
