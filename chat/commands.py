@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from chat import passwords, problems
+from chat import problems
 from chat.address import format_address
 from chat.certificates import WILDCARD_ADDRESSES, CertificateFiles
 from chat.exchange import chat_config
@@ -42,19 +42,21 @@ SIGNALS = (*STOP_SIGNALS, signal.SIGHUP)
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Run a server until SIGINT or SIGTERM, then close every connection; SIGHUP has it read its certificate again.
+    """Run a server until SIGINT or SIGTERM, then close every connection; SIGHUP has it read its certificate, the
+    clients' authorities and the password again.
 
     Raises Problem.
     """
     # Blocked here, so in every thread, and fetched below: a signal interrupts nothing that is under way.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     on_terminal = sys.stderr.isatty()
-    identity, admission = _identity(options), _admission(options)
+    identity = _identity(options)
+    admission = _admission(options, identity)
     with recording(options.pcapng) as capture:
         bus = _bus(options)
         listener = _listen(options, identity, capture)
         server = _server(options, identity, admission, listener, bus)
-        _serve(server, partial(identity.reload, listener), on_terminal=on_terminal)
+        _serve(server, partial(identity.reload, listener, admission), on_terminal=on_terminal)
     return 0
 
 
@@ -74,9 +76,9 @@ def _server(
     return Server(listener, history, admission=admission, bus=bus, make_limit=make_limit)
 
 
-def _admission(options: argparse.Namespace) -> Admission:
+def _admission(options: argparse.Namespace, identity: Identity) -> Admission:
     try:
-        password = passwords.read_file(options.password_file) if options.password_file is not None else ""
+        password = identity.password()
     except ValueError as error:
         raise Problem(str(error)) from error
     return Admission(max_clients=options.max_clients, max_per_address=options.max_per_address, password=password)
@@ -153,4 +155,4 @@ def _identity(options: argparse.Namespace) -> Identity:
     if bool(options.cert) != bool(options.key):
         raise Problem("--cert and --key go together: a certificate is no use without its private key")
     own = CertificateFiles(Path(options.cert), Path(options.key)) if options.cert else None
-    return Identity(own, options.state_dir, options.bind)
+    return Identity(own, options.state_dir, options.bind, options.client_ca, options.password_file)

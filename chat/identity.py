@@ -1,4 +1,5 @@
-"""Who the server is: its certificate, and how another one is put in its place while it runs."""
+"""Who the server is and whom it knows: its certificate, the clients' authorities, the password, and how others are put
+in their place while it runs."""
 
 from __future__ import annotations
 
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chat.certificates import CertificateFiles, fingerprint, kept_certificate, public_key_fingerprint
+from chat.passwords import read_file
+from chat.server.admission import Admission
 from quicmini import Listener
 
 __all__ = ["Identity", "announce"]
@@ -18,11 +21,14 @@ logger = logging.getLogger("chat")
 @dataclass(frozen=True)
 class Identity:
     """own: the user's certificate and key; None: the self-signed one that is kept in `state_dir`, and names the address
-    that the server is bound to. Its methods do file work, so they may block."""
+    that the server is bound to. client_ca: the file with the authorities of clients' certificates, password_file: the
+    one with the password; None: there is none. Its methods do file work, so they may block."""
 
     own: CertificateFiles | None
     state_dir: Path
     bind_host: str
+    client_ca: str | None = None
+    password_file: str | None = None
 
     def files(self) -> CertificateFiles:
         """Where the certificate is; a self-signed one is made, or renewed with the same key, if need be.
@@ -31,17 +37,26 @@ class Identity:
         """
         return self.own or kept_certificate(self.state_dir, self.bind_host, datetime.datetime.now(datetime.UTC))
 
-    def reload(self, listener: Listener) -> None:
-        """Have new clients shown what the files hold now. If that is of no use, the old certificate stays, with a
-        warning. Raises nothing."""
+    def password(self) -> str:
+        """What clients must say; empty: nothing. Raises ValueError, with a sentence, if the file cannot be used."""
+        return read_file(self.password_file) if self.password_file is not None else ""
+
+    def reload(self, listener: Listener, admission: Admission) -> None:
+        """From now on go by what the files hold: all of them, or none if one is of no use, with a warning. Who is there
+        stays there. Raises nothing."""
         try:
-            files = self.files()
-            listener.reload_certificate(str(files.certfile), str(files.keyfile))
+            password, files = self.password(), self.files()
+            listener.reload_certificate(str(files.certfile), str(files.keyfile), self.client_ca)
         except (OSError, ValueError) as error:
-            logger.warning("the certificate stays the old one: %s", error)
+            logger.warning("%s as before: %s", self._all_files(), error)
         else:
-            logger.info("the certificate was read again")
+            admission.change_password(password)
+            logger.info("%s read again", self._all_files())
             announce(files)
+
+    def _all_files(self) -> str:
+        others = (("password", self.password_file), ("client CA", self.client_ca))
+        return ", ".join(["certificate", *(what for what, file in others if file is not None)])
 
 
 def announce(files: CertificateFiles) -> None:

@@ -73,6 +73,11 @@ class Admission:
             if self._origins[origin] <= 0:
                 del self._origins[origin]
 
+    def change_password(self, password: str) -> None:
+        """Ask who comes from now on for another one."""
+        with self._lock:
+            self._password = password
+
     def check_password(self, password: str, origin: str = "", known: str = "") -> None:
         """Raises Refused unless it is right, or none is asked for. A nearly right one takes as long as any other.
 

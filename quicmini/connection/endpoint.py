@@ -23,7 +23,7 @@ from quicmini.connection.version_negotiation import server_parameters, version_i
 from quicmini.connection.watched import make_connection
 from quicmini.crypto.protection import Opener, initial_protection
 from quicmini.errors import DecodeError, TransportError, TransportErrorCode
-from quicmini.tls.certificates import Credential
+from quicmini.tls.certificates import Credential, TrustStore
 from quicmini.tls.client import TlsClient
 from quicmini.tls.context import ClientContext, ServerContext
 from quicmini.tls.groups import Random
@@ -112,10 +112,14 @@ class Endpoint:
         self.dropped: dict[str, int] = {}
         self.accepting = True
 
-    def replace_credential(self, credential: Credential) -> None:
-        """Server: who to be in handshakes that begin from now on. Those under way, and tickets, are not touched."""
+    def replace_credential(self, credential: Credential, client_trust_store: TrustStore | None = None) -> None:
+        """Server: who to be in handshakes that begin from now on, and, if that is given, which authorities of clients'
+        certificates to believe. Handshakes under way are not touched, nor are tickets: but the certificate that a
+        client showed for its ticket is looked at again (RFC 9846 §4.4.2)."""
         if self._server is not None:
-            self._server = ServerSettings(replace(self._server.context, credential=credential))
+            context = self._server.context
+            trust_store = client_trust_store or context.client_trust_store
+            self._server = ServerSettings(replace(context, credential=credential, client_trust_store=trust_store))
 
     def connect(self, remote: Address, settings: ClientSettings, now: float) -> Connection:
         """A new client connection; its ClientHello is ready to be sent."""

@@ -112,14 +112,18 @@ class Listener:
         be used."""
         self._loop.add_socket(type(self._loop.udp).bind(family_of(address), address))
 
-    def reload_certificate(self, certfile: str, keyfile: str) -> None:
+    def reload_certificate(self, certfile: str, keyfile: str, client_cafile: str | None = None) -> None:
         """Show another certificate in handshakes that begin from now on: a renewed one, before the old one expires.
 
-        Connections go on undisturbed, and sessions can still be resumed. certfile, keyfile: as in `listen`. Does not
-        block beyond reading them. Raises OSError if a file cannot be read, ValueError if its content is not what it
-        should be: then the certificate stays the old one.
+        Connections go on undisturbed, and sessions can still be resumed. certfile, keyfile: as in `listen`.
+        client_cafile: believe other authorities of clients' certificates as well, from now on; None: the same as
+        before, or nobody is asked. A client whose certificate is not theirs cannot resume its session either, though a
+        connection that it has goes on. Does not block beyond reading the files. Raises OSError if one of them cannot be
+        read, ValueError if its content is not what it should be: then nothing has changed.
         """
-        self._endpoint.replace_credential(load_credential(certfile, keyfile))
+        credential = load_credential(certfile, keyfile)
+        trust_store = load_trust_store(client_cafile) if client_cafile is not None else None
+        self._endpoint.replace_credential(credential, trust_store)
 
     @property
     def address(self) -> tuple[str, int]:
