@@ -67,7 +67,10 @@ class Kind(StrEnum):
     # What a server answers, besides:
     WELCOME = "welcome"  # to HELLO, JOIN, NICK: nickname, room, store; seq: the last that is settled; seen: from where
     # on what is missed follows, up to number, which is the newest that the room has heard; text: a greeting
-    ACK = "ack"  # everything of the session up to seq is settled
+    ACK = (
+        "ack"  # everything of the session up to seq is settled; of what is above `after`, the seq of the ACK before it
+    )
+    # or of the WELCOME, those were refused whose seqs are in text, with spaces between them: a REFUSED says why
     NAMES = "names"  # who is in the room: text, one a line
     NOTICE = "notice"  # text: the server's words, for people
     REFUSED = "refused"  # text: why something is not done; recipient: the kind that was asked for; seq, if it had one

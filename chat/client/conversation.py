@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from chat.client.events import CaughtUp, Confirmed, Event, Names, Notice, Refused, Room, Rooms, Said, Welcomed
 from chat.client.incoming import Incoming
-from chat.client.outgoing import Outgoing
+from chat.client.outgoing import MAX_DIGITS, Acknowledgement, Outgoing
 from chat.client.style import mentions
 from chat.message import SPOKEN, Dialect, Kind, Message, message_id
 from chat.text import name_key
@@ -21,9 +21,9 @@ LOBBY = "lobby"
 MAX_REQUESTS = 64  # that wait for a connection
 MAX_UNWELCOME = 4096  # messages that may overtake the welcome, of which they are to be judged by
 MAX_NAMES = 4096  # of those who are in the room
-MAX_DIGITS = 19  # of a number that the wire can carry
 SAFE_LENGTH = 10_000  # characters that fit into a message, whatever they are
 
+_NO_WORDS = "the server has refused it, and the connection was lost before it could say why"
 _TOO_SIMPLE = f"this server speaks {Dialect.SIMPLE}, which has lines and nicknames only"
 _CHANGES = (Kind.JOIN, Kind.NICK)  # what is said before and behind them must not be taken for the other
 
@@ -232,6 +232,9 @@ class Conversation:
         else:
             self._old_until[""] = message.number
         self._ever_welcomed = True
+        for each in self._outgoing.drop_refused():
+            self.unheard.pop(each.seq, None)
+            events.append(Refused(_NO_WORDS, each.kind, each.seq, each.text))
         events += self._confirmed(self._outgoing.returned(message.seq))
         events += [self._said(each) for each in self._incoming.welcomed(message.store, message.seen)]
         early, self._unwelcome = self._unwelcome, []
@@ -246,7 +249,7 @@ class Conversation:
         return [CaughtUp(count)]
 
     def _acknowledged(self, message: Message) -> list[Event]:
-        return self._confirmed(self._outgoing.confirm(message.seq))
+        return self._confirmed(self._outgoing.acknowledge(Acknowledgement.of(message)))
 
     def _confirmed(self, messages: list[Message]) -> list[Event]:
         return [Confirmed(messages[-1].seq, self.unconfirmed)] if messages else []
@@ -273,7 +276,7 @@ class Conversation:
         if not self.welcomed:
             self.refused = refused
             return []  # it ends the session, which says why
-        return [refused]
+        return [refused, *self._confirmed(self._outgoing.settle())]
 
 
 _HANDLERS: dict[str, Callable[[Conversation, Message], list[Event]]] = {

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from typing import NamedTuple
+
 from chat.message import Message
 
-__all__ = ["MAX_UNCONFIRMED", "WINDOW", "Outgoing"]
+__all__ = ["MAX_ACKNOWLEDGEMENTS", "MAX_DIGITS", "MAX_UNCONFIRMED", "WINDOW", "Acknowledgement", "Outgoing"]
 
 MAX_UNCONFIRMED = 256  # messages; the server holds as many that have overtaken the one it waits for
 WINDOW = 1024 * 1024  # characters of text on their way at the same time, for the same reason
+MAX_DIGITS = 19  # of a number that the wire can carry
+MAX_ACKNOWLEDGEMENTS = 2 * MAX_UNCONFIRMED  # that wait for what they have overtaken; a server needs one for a message
+
+
+class Acknowledgement(NamedTuple):
+    """The server has settled what is numbered above `after`, up to `seq`: it has everything but the refused ones."""
+
+    seq: int
+    after: int = 0
+    refused: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, message: Message) -> Acknowledgement:
+        """What a message of Kind.ACK says; what is no number in it says nothing."""
+        seqs = (int(seq) for seq in message.text.split() if seq.isdecimal() and len(seq) < MAX_DIGITS)
+        return cls(message.seq, message.after, tuple(islice(seqs, MAX_UNCONFIRMED)))
 
 
 class Outgoing:
     """The messages of one session, numbered 1, 2, 3 …, until the server has them for good. Not locked.
 
     A message is taken in by `add`, goes to each connection once (`next_unsent`), and is forgotten when an
-    acknowledgement, or the welcome after a return, covers it. last: the highest number that was given; sent: the
-    highest that went to the present connection; confirmed: up to which the server has everything.
+    acknowledgement, or the welcome after a return, covers it, or a refusal names it. An acknowledgement waits for those
+    before it and for the refusals that it names, which may come later: what is refused is never confirmed.
+    last: the highest number that was given; sent: the highest that went to the present connection; confirmed: up to
+    which the server has everything.
     """
 
     def __init__(self, session: str) -> None:
@@ -25,6 +46,7 @@ class Outgoing:
         self._session = session
         self._waiting: dict[int, Message] = {}  # by number, in order
         self._under_way = 0  # characters
+        self._acknowledgements: list[Acknowledgement] = []  # that wait
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -62,6 +84,30 @@ class Outgoing:
         self.sent = self.confirmed
         self._under_way = 0
         return messages
+
+    def acknowledge(self, acknowledgement: Acknowledgement) -> list[Message]:
+        """An acknowledgement has come; returns what the server has and had not confirmed before."""
+        if len(self._acknowledgements) < MAX_ACKNOWLEDGEMENTS:
+            self._acknowledgements.append(acknowledgement)
+        return self.settle()
+
+    def settle(self) -> list[Message]:
+        """Let the acknowledgements count that need not wait any more; returns what they confirm."""
+        confirmed, waiting = [], []
+        for each in sorted(self._acknowledgements, key=lambda each: each.after):
+            if each.after <= self.confirmed and self._waiting.keys().isdisjoint(each.refused):
+                confirmed += self.confirm(each.seq)
+            else:
+                waiting.append(each)
+        self._acknowledgements = waiting
+        return confirmed
+
+    def drop_refused(self) -> list[Message]:
+        """The connection has ended: returns what it has brought an acknowledgement for, but no refusal, though that
+        names it. The server will not have it."""
+        refused = {seq for each in self._acknowledgements for seq in each.refused}
+        self._acknowledgements.clear()
+        return [self._forget(seq) for seq in sorted(refused & self._waiting.keys())]
 
     def confirm(self, seq: int) -> list[Message]:
         """The server has everything up to seq; returns what it had not confirmed before."""

@@ -33,17 +33,18 @@ def speak(hub: Hub, client: Client, message: Message) -> None:
     if ready:
         say(hub, client, ready)
     elif message.seq <= client.sequence.last:
-        _acknowledge(hub, client)
+        _acknowledge(hub, client, client.sequence.last, [])
 
 
 def say(hub: Hub, client: Client, messages: Sequence[Message]) -> None:
     """What a client says next, in its order: kept in one transaction, then acknowledged, then sent to those who may
     read it. What cannot be said is refused, and settled thereby."""
-    entries = []
+    entries, refused = [], []
     for message in messages:
         try:
             entries.append(_entry(hub, client, message))
         except ValueError as error:
+            refused.append(message.seq)
             # Who does not number messages is told now and then how many were too many.
             if not (client.is_simple and isinstance(error, TooMuch)):
                 hub.tell(client, refusal(message, error))
@@ -52,7 +53,7 @@ def say(hub: Hub, client: Client, messages: Sequence[Message]) -> None:
         hub.drop(client, ErrorCode.FLOOD, "you say more than anybody can read")
     session = "" if client.is_simple else client.session
     kept = hub.history.commit(session, client.sequence.last, entries, hub.now())
-    _acknowledge(hub, client)
+    _acknowledge(hub, client, messages[0].seq - 1, refused)
     for entry in kept:
         hub.deliver(entry)
 
@@ -62,8 +63,11 @@ def refusal(message: Message, why: Exception) -> Message:
     return Message("", str(why), kind=Kind.REFUSED, recipient=message.kind, seq=message.seq)
 
 
-def _acknowledge(hub: Hub, client: Client) -> None:
-    hub.tell(client, Message("", "", kind=Kind.ACK, seq=client.sequence.last))
+def _acknowledge(hub: Hub, client: Client, after: int, refused: Sequence[int]) -> None:
+    """Tell the client what is settled. Streams overtake each other, so it is also told from where on that is, and what
+    of it was refused: a client that does not know these takes the refusal alone, as soon as it comes."""
+    seqs = " ".join(map(str, refused))
+    hub.tell(client, Message("", seqs, kind=Kind.ACK, seq=client.sequence.last, after=after))
 
 
 def _entry(hub: Hub, client: Client, message: Message) -> Entry:
