@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -66,8 +67,15 @@ class RedisServer:
 
     def kill(self) -> None:
         """End it at once (SIGKILL). May be repeated."""
+        self._end(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Have it end (SIGTERM). Blocks until it has."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.kill()
+            self._process.send_signal(number)
             self._process.wait()
             assert self._process.stdout
             self._process.stdout.close()

@@ -1,4 +1,4 @@
-"""`python -m tests.soak`: hundreds of clients on one server, for minutes, and everything is looked at afterwards."""
+"""`python -m tests.soak`: hundreds of clients on one server or several, for minutes; then everything is looked at."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.soak.summary import summary
 
 __all__ = ["main"]
 
-DESCRIPTION = "Clients that talk, die, return and move, on a server that may be killed; then each screen is checked."
+DESCRIPTION = "Clients that talk, die, return and move, on servers that may be killed; then each screen is checked."
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -72,7 +72,9 @@ _OPTIONS = {
     "rate": "messages a second, all together",
     "seconds": "how long they talk",
     "loss": "share of datagrams that are lost, each way",
-    "kill_server": "how often the server is killed",
+    "servers": "how many servers; several are one chat over a Redis or Valkey",
+    "kill_server": "how often a server is killed",
+    "restart_redis": "how often the Redis of several servers is stopped and started again",
     "rooms": "how many rooms they are in",
     "seed": "of all chance",
     "moves": "changes of address a second",

@@ -22,7 +22,7 @@ from chat.message import ALPN_PROTOCOLS
 from quicmini import connect
 from tests.soak import path
 from tests.soak.journal import Journal
-from tests.soak.person import Person
+from tests.soak.person import Person, Route
 from tests.soak.settings import Life
 
 __all__ = ["Crowd", "main"]
@@ -44,7 +44,6 @@ class Crowd:
         self._names = count(1)
         self._connect = partial(
             connect,
-            ("127.0.0.1", life.port),
             alpn_protocols=ALPN_PROTOCOLS,
             cafile=life.cafile,
             server_hostname="localhost",
@@ -79,21 +78,19 @@ class Crowd:
             (act,) = chance.choices(list(fates), list(fates.values()))
             act(chance.choice(self.people))
 
-    def mend(self) -> None:
-        """Everybody's network works from now on, as well as a lossy one can."""
-        for person in self.people:
-            person.path.mend()
-
     def settle(self) -> bool:
         """Wait until the server has everything; False if it does not come to that."""
+        for person in self.people:
+            person.settle()
         return self._wait_for(lambda person: person.settled, self.replace)
 
     def see_all(self) -> bool:
         """Wait until everyone has seen everything: all that was said before something that is said now."""
-        heralds = {person.room: person for person in self.people}
-        for herald in heralds.values():
-            herald.drop_curtain()
-        return self._wait_for(lambda person: 0 < heralds[person.room].curtain <= person.seen)
+        if self._life.heralds:
+            heralds = {person.room: person for person in self.people}
+            for herald in heralds.values():
+                herald.drop_curtain()
+        return self._wait_for(lambda person: 0 < person.curtain <= person.seen)
 
     def leave(self) -> None:
         """Everybody goes."""
@@ -119,7 +116,10 @@ class Crowd:
         name = f"{self._life.name}.{index}"
         room = f"room{index % self._life.rooms}"
         way = path.Path(self._life.loss, f"{self._life.seed} {name}")
-        self.people.append(Person(name, room, way, self._connect, self._journal))
+        ports = self._life.ports
+        home = index // self._life.rooms % len(ports)
+        route = Route(ports, home, random.Random(f"{self._life.seed} {name} route").random)
+        self.people.append(Person(name, room, way, route, self._connect, self._journal))
 
     def _say(self, person: Person) -> None:
         direct = self._chance.random() < DIRECT
@@ -143,7 +143,6 @@ def main() -> int:
     print("there", flush=True)
     crowd.live(stop)
     told.join()
-    crowd.mend()
     if not crowd.settle():
         print("not settled", flush=True)
         return 1

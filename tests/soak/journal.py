@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Journal", "Record", "Shown", "read", "text_of", "words_of"]
+__all__ = ["CURTAIN", "Journal", "Record", "Shown", "read", "text_of", "words_of"]
+
+CURTAIN = "curtain"  # what is said when all else is
 
 
 class Shown(NamedTuple):
-    """A message that came on somebody's screen. seq: which one of its
-    sender's, from 1. kind: old, missed, late (a
-    dark network was in the way), live. latency: seconds since it was said."""
+    """A message that came on somebody's screen. seq: which one of its sender's, from 1. kind: old, missed, late (a dark
+    network was in the way), live. latency: seconds since it was said."""
 
     sender: str
     seq: int
@@ -29,8 +30,12 @@ class Shown(NamedTuple):
 
 @dataclass
 class Record:
-    """What is known of one person. said: how many messages were taken in. confirmed: up to which the server has them.
-    refused: which it would not take. connected: how often."""
+    """What is known of one person.
+
+    said: how many messages were taken in. confirmed: up to which the server has them. refused: which it would not take.
+    connected: how often. servers: where it was welcomed, each time. shown_first: how much was shown until it was
+    welcomed for the second time.
+    """
 
     name: str
     room: str = ""
@@ -40,10 +45,33 @@ class Record:
     refused: set[int] = field(default_factory=set)
     events: Counter[str] = field(default_factory=Counter)
     ended: str | None = None
+    servers: list[int] = field(default_factory=list)
+    shown_first: int | None = None
 
     @property
     def connected(self) -> int:
-        return self.events["W"]
+        return len(self.servers)
+
+    @property
+    def home(self) -> int:
+        """The server where it was first."""
+        return self.servers[0] if self.servers else 0
+
+    @property
+    def beginning(self) -> list[Shown]:
+        """What was shown on its first connection."""
+        return self.shown[: self.shown_first]
+
+    def welcomed(self, server: int) -> None:
+        """It has a connection, to the server of that number."""
+        self.servers.append(server)
+        if len(self.servers) == 2:
+            self.shown_first = len(self.shown)
+
+    @property
+    def kept(self) -> int:
+        """The last message that must not be lost, whatever happens; 0: there is none."""
+        return max(set(range(1, self.confirmed + 1)) - self.refused, default=0)
 
 
 class Journal:
@@ -54,7 +82,8 @@ class Journal:
 
     def add(self, letter: str, name: str, *words: object) -> None:
         """Write one line. E: ended, because of; J: is in a room; T, C, R: said, confirmed, refused, with the count;
-        W: welcomed, X: with 0-RTT; A: sent something again; M: moved; L: lost the connection."""
+        W: welcomed, by which server; X: with 0-RTT; N: under another name; A: sent something again; M: moved;
+        L: lost the connection."""
         os.write(self._file, "\t".join((letter, name, *map(str, words), "\n")).encode())
 
     def close(self) -> None:
@@ -92,6 +121,9 @@ def _add(record: Record, letter: str, words: list[str]) -> None:
             record.ended = error
         case "J", [room]:
             record.room = room
+        case "W" | "X", [server]:
+            record.events[letter] += 1
+            record.welcomed(int(server))
         case _:
             record.events[letter] += 1
 

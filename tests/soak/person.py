@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from chat.client.events import Confirmed, Ended, Event, Moved, Refused, Said, State, StateChanged, Welcomed
 from chat.client.session import Session as ChatSession
-from chat.client.wire import Connect, QuicWire
+from chat.client.wire import QuicWire
 from chat.message import Kind, Message
 from quicmini import Connection, Session
-from tests.soak.journal import Journal, Shown, text_of, words_of
+from tests.soak.journal import CURTAIN, Journal, Shown, text_of, words_of
 from tests.soak.path import Path
 
-__all__ = ["Person"]
+__all__ = ["Connect", "Person", "Route"]
 
-CURTAIN = "curtain"  # what is said when all else is
+WANDERING = 0.3  # the share of returns that lead to another server, for no reason
+
+Connect = Callable[..., Connection]  # `quicmini.connect`, but for the address and the ticket
 
 
 class _Wire(QuicWire):
@@ -30,15 +33,48 @@ class _Wire(QuicWire):
         super().send(message)
 
 
-class Person:
-    """Somebody in a room. curtain: the number of what ended it all, as far as this person has said it."""
+class Route:
+    """Which server an attempt to connect leads to, as a name would do that stands for all of them.
 
-    def __init__(self, name: str, room: str, path: Path, connect: Connect, journal: Journal) -> None:
+    It is the one where the last attempt went, or another one if nothing came of that; and now and then by chance.
+    here: its number. chance: from 0 to 1.
+    """
+
+    def __init__(self, ports: Sequence[int], here: int, chance: Callable[[], float]) -> None:
+        self.here = here
+        self._ports = ports
+        self._chance = chance
+        self._arrived = True
+        self._settled = False
+
+    def next(self) -> int:
+        """The port to connect to now."""
+        share = 1.0 if not self._arrived else 0.0 if self._settled else WANDERING
+        if len(self._ports) > 1 and self._chance() < share:
+            others = [number for number in range(len(self._ports)) if number != self.here]
+            self.here = others[int(self._chance() * len(others))]
+        self._arrived = False
+        return self._ports[self.here]
+
+    def arrived(self) -> None:
+        """The server has welcomed its guest."""
+        self._arrived = True
+
+    def settle(self) -> None:
+        """Nobody leaves a server any more that can be reached."""
+        self._settled = True
+
+
+class Person:
+    """Somebody in a room. curtain: the number of what ended it all, if it has come."""
+
+    def __init__(self, name: str, room: str, path: Path, route: Route, connect: Connect, journal: Journal) -> None:
         self.name = name
         self.room = room
         self.path = path
         self.curtain = 0
         self.over = False
+        self._route = route
         self._connect = connect
         self._journal = journal
         self._said = 0
@@ -71,9 +107,14 @@ class Person:
             self._said = count
             self._journal.add("T", self.name, count)
 
+    def settle(self) -> None:
+        """The network works from now on, as well as a lossy one can, and always leads to the same server."""
+        self._route.settle()
+        self.path.mend()
+
     def drop_curtain(self) -> None:
         """Say that all is said."""
-        self._session.say(f"{CURTAIN} {self.name}")
+        self._session.say(CURTAIN)
 
     def leave(self) -> None:
         """Blocks until the server knows."""
@@ -87,7 +128,8 @@ class Person:
     def _dial(self, ticket: Session | None, early: bool) -> _Wire:
         self.path.enter()
         early = early and ticket is not None and ticket.early_data
-        return _Wire(self._connect(session=ticket, early_data=early), self)
+        address = "127.0.0.1", self._route.next()
+        return _Wire(self._connect(address, session=ticket, early_data=early), self)
 
     def _note(self, event: Event) -> None:
         match event:
@@ -98,7 +140,7 @@ class Person:
             case Refused(seq=seq):
                 self._journal.add("R", self.name, seq)
             case Welcomed(early=early):
-                self._journal.add("X" if early else "W", self.name)
+                self._welcomed(event.nickname, early)
             case Moved():
                 self._journal.add("M", self.name)
             case StateChanged(State.LOST, reason, 0):
@@ -107,9 +149,15 @@ class Person:
                 self.over = True
                 self._journal.add("E", self.name, error or "")
 
+    def _welcomed(self, nickname: str, early: bool) -> None:
+        self._route.arrived()
+        self._journal.add("X" if early else "W", self.name, self._route.here)
+        if nickname != self.name:
+            self._journal.add("N", self.name, nickname)
+
     def _shown(self, said: Said) -> None:
-        if said.text.startswith(CURTAIN):
-            if said.text == f"{CURTAIN} {self.name}":
+        if said.text == CURTAIN:
+            if not said.old:  # nor that of those who were here before
                 self.curtain = said.number
             return
         sender, count, time = words_of(said.text)

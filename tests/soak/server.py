@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -16,7 +15,7 @@ from typing import NamedTuple, Self
 
 from tests.soak.journal import words_of
 
-__all__ = ["Measure", "Row", "ServerProcess", "history"]
+__all__ = ["History", "Measure", "Row", "ServerProcess", "history"]
 
 MEASURE_INTERVAL = 0.5  # seconds
 START_TIMEOUT = 60.0  # seconds
@@ -37,6 +36,13 @@ class Row(NamedTuple):
     sender: str
     recipient: str
     seq: int
+
+
+class History(NamedTuple):
+    """What a server has kept, in its order. name: what the server is called."""
+
+    name: str
+    rows: list[Row]
 
 
 class ServerProcess:
@@ -76,15 +82,32 @@ class ServerProcess:
         return str(self.directory / "cert.pem")
 
     @property
+    def keyfile(self) -> str:
+        return str(self.directory / "key.pem")
+
+    @property
+    def name(self) -> str:
+        """What it is called in what is said of it."""
+        return self.directory.name
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 
-    def die(self) -> None:
-        """SIGKILL, and a new process in its place. Blocks until it listens."""
+    @property
+    def alive(self) -> bool:
+        """Whether it has not been killed, or is back."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL. Blocks until it has ended."""
         self._process.kill()
         self._process.wait()
         self._logging.join()  # what it still finds is not about the next process
         self.deaths += 1
+
+    def start(self) -> None:
+        """A new process in place of the one that was killed. Blocks until it listens; raises OSError if it does not."""
         self._process = self._start()
 
     def stop(self) -> int:
@@ -98,11 +121,11 @@ class ServerProcess:
         fields = dict(line.split(":", 1) for line in status.splitlines())
         return Measure(int(fields.get("VmRSS", "0 kB").split()[0]) / 1024, int(fields["Threads"]))
 
-    def wait_until(self, enough: Callable[[Measure], bool], timeout: float) -> Measure:
-        """Measure until it is enough, or so many seconds have passed."""
+    def wait_until_quiet(self, threads: int, timeout: float) -> Measure:
+        """Measure until there are no more than so many threads, or so many seconds have passed."""
         deadline = monotonic() + timeout
         pause = threading.Event()
-        while not enough(measure := self.measure()) and monotonic() < deadline:
+        while (measure := self.measure()).threads > threads and monotonic() < deadline:
             pause.wait(MEASURE_INTERVAL)
         return measure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.soak.fleet import Wear
 from tests.soak.run import Outcome
 
 __all__ = ["percentile", "summary"]
@@ -24,20 +25,25 @@ def summary(outcome: Outcome) -> str:
     lines = [
         f"seed           {outcome.settings.seed}",
         f"took           {outcome.seconds:.0f} s; {len(outcome.records)} clients in all, {len(outcome.died)} processes"
-        f" with clients killed, the server {outcome.server_deaths} times",
+        f" with clients killed, servers {outcome.server_deaths} times, Redis {outcome.bus_deaths} times",
         f"messages       {outcome.kept} kept, {shown} shown, {count['A']} sent again",
         f"refused        {sum(len(record.refused) for record in records)}",
         f"latency        p50 {percentile(live, 0.5) * 1e3:.0f} ms, p99 {percentile(live, 0.99) * 1e3:.0f} ms,"
         f" worst {percentile(live, 1.0) * 1e3:.0f} ms ({len(live)} deliveries without a dark network in the way)",
         f"connections    {connections} welcomes, {count['X']} with early data, {count['L']} losses,"
         f" {count['M']} migrations",
-        f"server memory  {outcome.before.memory:.0f} MB before, {outcome.peak.memory:.0f} MB at most,"
-        f" {outcome.after.memory:.0f} MB after",
-        f"server threads {outcome.before.threads} before, {outcome.peak.threads} at most,"
-        f" {outcome.after.threads} after",
+        *(_wear(wear) for wear in outcome.wear),
         *(f"FOUND: {finding}" for finding in outcome.findings[:MAX_FINDINGS]),
     ]
     if (more := len(outcome.findings) - MAX_FINDINGS) > 0:
         lines.append(f"FOUND: … and {more} more")
     lines.append("everything as it should be" if not outcome.findings else f"{len(outcome.findings)} findings")
     return "\n".join(lines)
+
+
+def _wear(wear: Wear) -> str:
+    before, peak, after = wear.before, wear.peak, wear.after
+    return (
+        f"{wear.name:14} {before.memory:.0f} MB and {before.threads} threads before, {peak.memory:.0f} and"
+        f" {peak.threads} at most, {after.memory:.0f} and {after.threads} after"
+    )

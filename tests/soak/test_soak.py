@@ -1,4 +1,4 @@
-"""Short runs of the whole: some thirty clients for twenty seconds, and the same with a server that is killed."""
+"""Short runs of the whole: thirty clients for twenty seconds, with a server that is killed, and with two on a bus."""
 
 from __future__ import annotations
 
@@ -14,6 +14,19 @@ SETTINGS = Settings(
 )
 KILLED = Settings(
     clients=16, rooms=2, rate=8.0, seconds=15.0, kill_server=3, moves=0.5, blackouts=0.2, crowd=7, idle_timeout=4.0
+)
+SEVERAL = Settings(
+    clients=16,
+    rooms=2,
+    rate=8.0,
+    seconds=10.0,
+    servers=2,
+    restart_redis=2,
+    kill_server=1,
+    moves=0.5,
+    blackouts=0.2,
+    crowd=7,
+    idle_timeout=4.0,
 )
 
 
@@ -35,3 +48,12 @@ def test_nothing_confirmed_is_lost_when_the_server_is_killed(tmp_path: Path) -> 
     outcome = soaked(KILLED, tmp_path)
     assert outcome.server_deaths == 3
     assert outcome.kept > 0
+
+
+def test_two_servers_on_one_redis_promise_the_same(tmp_path: Path) -> None:
+    outcome = soaked(SEVERAL, tmp_path)
+    assert outcome.bus_deaths == 2
+    assert outcome.server_deaths == 1
+    assert outcome.kept > 0
+    assert {record.home for record in outcome.records.values()} == {0, 1}
+    assert any(len(set(record.servers)) == 2 for record in outcome.records.values())  # somebody moved to the other
