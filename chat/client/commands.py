@@ -27,11 +27,15 @@ class Person(Protocol):
 
 
 class Command(NamedTuple):
-    """usage: what follows the name; `run` is given it. Raises ValueError, with a sentence, for what it cannot be."""
+    """usage: what follows the name, "" if nothing does; `run` is given it. example: for who has left it out.
+
+    Raises ValueError, with a sentence, for what it cannot be.
+    """
 
     usage: str
     help: str
     run: Callable[[Person, str], None]
+    example: str = ""
 
 
 def run(person: Person, line: str) -> None:
@@ -40,19 +44,33 @@ def run(person: Person, line: str) -> None:
         person.say(line.removeprefix("/"))
         return
     name, _, rest = line[1:].partition(" ")
-    command = COMMANDS.get(name.lower())
     try:
-        if command is None:
-            raise ValueError(f"there is no /{name}; /help lists what there is, and // begins a line with a slash")
-        command.run(person, rest.strip())
+        _run(person, name.lower(), rest.strip())
     except ValueError as error:
         person.tell(Refused(str(error), f"/{name}", said=line))
 
 
+def _run(person: Person, name: str, rest: str) -> None:
+    command = COMMANDS.get(name)
+    if command is None:
+        raise ValueError(f"there is no /{name}; /help lists what there is, and // begins a line with a slash")
+    if rest and not command.usage:
+        raise ValueError(f"nothing goes behind /{name}")
+    if command.usage and not rest:
+        raise _incomplete(command)
+    command.run(person, rest)
+
+
+def _incomplete(command: Command) -> ValueError:
+    return ValueError(f"something is missing: {command.example}")
+
+
 def _help(person: Person, _rest: str) -> None:
-    width = max(len(f"/{name} {command.usage}") for name, command in COMMANDS.items())
-    for name, command in COMMANDS.items():
-        person.tell(Notice(f"{f'/{name} {command.usage}':{width}}  {command.help}"))
+    lines = [(f"/{name} {command.usage}", command.help) for name, command in COMMANDS.items()]
+    lines.append(("//TEXT", "say a line that begins with a slash"))
+    width = max(len(usage) for usage, _ in lines)
+    for usage, help in lines:
+        person.tell(Notice(f"{usage:{width}}  {help}"))
 
 
 def _nick(person: Person, rest: str) -> None:
@@ -64,7 +82,7 @@ def _who(person: Person, _rest: str) -> None:
 
 
 def _me(person: Person, rest: str) -> None:
-    person.say(_something(rest, "/me waves"), Kind.ME)
+    person.say(rest, Kind.ME)
 
 
 def _msg(person: Person, rest: str) -> None:
@@ -73,7 +91,9 @@ def _msg(person: Person, rest: str) -> None:
         nickname, _, text = rest[1:].partition('"')
     else:
         nickname, _, text = rest.partition(" ")
-    person.say(_something(text.strip(), '/msg Ada hello, or /msg "Ada L." hello'), Kind.MSG, check_name(nickname))
+    if not (nickname and text.strip()):
+        raise _incomplete(COMMANDS["msg"])
+    person.say(text.strip(), Kind.MSG, check_name(nickname))
 
 
 def _join(person: Person, rest: str) -> None:
@@ -98,21 +118,15 @@ def _quit(person: Person, _rest: str) -> None:
     person.leave()
 
 
-def _something(text: str, example: str) -> str:
-    if not text:
-        raise ValueError(f"something is missing: {example}")
-    return text
-
-
 COMMANDS: dict[str, Command] = {
     "help": Command("", "what can be typed", _help),
-    "nick": Command("NAME", "take another nickname", _nick),
+    "nick": Command("NAME", "take another nickname", _nick, "/nick Ada"),
     "who": Command("", "who is in this room", _who),
-    "me": Command("TEXT", "say what you do, as if somebody else told it", _me),
-    "msg": Command("NAME TEXT", "say something to one person only", _msg),
-    "join": Command("ROOM", "go to another room", _join),
+    "me": Command("TEXT", "say what you do, as if somebody else told it", _me, "/me waves"),
+    "msg": Command("NAME TEXT", "say something to one person only", _msg, '/msg Ada hello, or /msg "Ada L." hello'),
+    "join": Command("ROOM", "go to another room, also to one that nobody is in yet", _join, "/join garden"),
     "rooms": Command("", "which rooms there are", _rooms),
     "history": Command("", "what was said here before", _history),
-    "quiet": Command("", "no bell and no announcements, or again", _quiet),
+    "quiet": Command("", "no bell and no announcements, from now on or no longer", _quiet),
     "quit": Command("", "leave", _quit),
 }

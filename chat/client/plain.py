@@ -17,15 +17,15 @@ from chat.client.events import (
     Said,
     State,
     StateChanged,
+    Welcomed,
 )
+from chat.client.sentences import Whereabouts, back_again, connection_lost, names_line, rooms_line
 from chat.client.session import Session
 from chat.client.style import BELL, colours_wanted, painted
 from chat.message import Kind
 from chat.text import printable
 
-__all__ = ["PlainFace", "rooms_line", "said_line"]
-
-_NOTHING = "nothing was missed"
+__all__ = ["PlainFace", "said_line"]
 
 logger = logging.getLogger("chat")
 
@@ -40,6 +40,7 @@ class PlainFace:
     def __init__(self, session: Session, *, conversing: bool, out: TextIO = sys.stdout) -> None:
         self.not_sent = 0
         self._session = session
+        self._whereabouts = Whereabouts(session.nickname, session.room)
         self._conversing = conversing
         self._out = out
         self._terminal = out.isatty()
@@ -53,15 +54,18 @@ class PlainFace:
             case Notice():
                 self._notice(event)
             case Names():
-                self._tell(f"in {event.room}: {', '.join(event.names)}")
+                self._tell(names_line(event))
             case Rooms():
                 self._tell(rooms_line(event))
             case Refused():
                 self._refused(event)
+            case Welcomed() if self._conversing:
+                for line in self._whereabouts.news(event):
+                    self._tell(line)
             case StateChanged(State.LOST, reason, 0):
-                logger.warning("connection lost: %s; coming back", printable(reason))
-            case CaughtUp(count):
-                logger.info("back again, %s", f"{count} message{'s' * (count > 1)} caught up" if count else _NOTHING)
+                logger.warning("%s", printable(connection_lost(reason)))
+            case CaughtUp():
+                logger.info("%s", back_again(event, "nothing was missed"))
 
     def _said(self, said: Said) -> None:
         if said.old and not self._conversing:
@@ -92,11 +96,6 @@ class PlainFace:
 
     def _print(self, line: str) -> None:
         print(line, file=self._out, flush=True)
-
-
-def rooms_line(rooms: Rooms) -> str:
-    """Which rooms there are, for people."""
-    return f"rooms: {', '.join(f'{name} ({people})' for name, people in rooms.rooms)}"
 
 
 def said_line(said: Said, *, colours: bool = False) -> str:

@@ -20,13 +20,12 @@ from chat.client.events import (
     StateChanged,
     Welcomed,
 )
-from chat.client.plain import rooms_line
+from chat.client.sentences import Whereabouts, back_again, connection_lost, names_line, rooms_line
 from chat.client.tui import entries
 from chat.client.tui.cells import Fragments
 from chat.client.tui.status import Path, Status, status_line
 from chat.client.tui.transcript import Entry, Transcript
 from chat.message import Dialect, Kind
-from chat.text import name_key
 
 __all__ = ["Model", "Typed"]
 
@@ -58,6 +57,7 @@ class Model:
         self.speakers: dict[str, None] = {}  # the last is who has spoken last
         self.status = Status(room=room)
         self.transcript = Transcript(datetime.datetime.fromtimestamp(clock()).date())
+        self._whereabouts = Whereabouts(nickname, room)
         self._ask_names = ask_names
         self._clock = clock
         self._bell = False
@@ -108,8 +108,8 @@ class Model:
                 self._welcomed(event)
             case StateChanged():
                 self._state(event)
-            case CaughtUp(count):
-                self.tell(f"back again{_messages(count)}")
+            case CaughtUp():
+                self.tell(back_again(event))
             case Moved(address):
                 self.status = self.status._replace(moved=address)
 
@@ -167,7 +167,7 @@ class Model:
             self.status = self.status._replace(names=names.names)
         if self._names_wanted:
             self._names_wanted = False
-            self.tell(f"in {names.room}: {', '.join(names.names)}")
+            self.tell(names_line(names))
 
     def _refused(self, refused: Refused) -> None:
         if refused.kind == Kind.WHO and not self._names_wanted:
@@ -181,24 +181,20 @@ class Model:
     def _welcomed(self, welcomed: Welcomed) -> None:
         before = self.status
         self._simple = welcomed.dialect == Dialect.SIMPLE
-        if name_key(welcomed.nickname) != name_key(self.nickname):
-            self.tell(f"you are {welcomed.nickname} now")
+        for line in self._whereabouts.news(welcomed):
+            self.tell(line)
         self.nickname = welcomed.nickname
         if welcomed.room != before.room:
             self.unconfirmed.clear()
             self.status = before._replace(names=(), room=welcomed.room)
-            if welcomed.room:
-                self.tell(f"you are in {welcomed.room} now")
         self.rooms |= {welcomed.room} - {""}
         if before.state is not State.CONNECTED:
             self.status = self.status._replace(early=welcomed.early, resumed=welcomed.resumed, moved="")
-        if welcomed.text and (before.state is State.CONNECTING or welcomed.room != before.room):
-            self.tell(welcomed.text)
         self._want_names(at_once=True)
 
     def _state(self, change: StateChanged) -> None:
         if change.state is State.LOST and change.attempt == 0:
-            self.tell(f"connection lost: {change.reason}; coming back")
+            self.tell(connection_lost(change.reason))
         self.status = self.status._replace(state=change.state, reason=change.reason, attempt=change.attempt)
 
     def _want_names(self, *, at_once: bool = False) -> None:
@@ -209,7 +205,3 @@ class Model:
             self._names_old = False
             self._names_asked = now
             self._ask_names()
-
-
-def _messages(count: int) -> str:
-    return f", {count} message{'s' if count > 1 else ''} caught up" if count else ""

@@ -66,9 +66,15 @@ def test_lines(line: str, done: tuple[str, ...]) -> None:
         ("/msg Ada", "something is missing: /msg Ada hello"),
         ('/msg "Ada', "something is missing"),
         ("/msg", "something is missing"),
-        ("/nick", "is no nickname"),
+        ('/msg "" hello', "something is missing"),
+        ("/nick", "something is missing: /nick Ada"),
+        ("/nick  ", "something is missing: /nick Ada"),
         ("/nick " + "x" * 33, "is no nickname"),
-        ("/join", "is no room"),
+        ("/join", "something is missing: /join garden"),
+        ("/join " + "x" * 33, "is no room"),
+        ("/quiet off", "nothing goes behind /quiet"),
+        ("/quit now", "nothing goes behind /quit"),
+        ("/who garden", "nothing goes behind /who"),
         ("/nick a\x1bb", "is no nickname"),
     ],
 )
@@ -82,11 +88,20 @@ def test_lines_that_cannot_be(line: str, words: str) -> None:
     assert refused.kind == line.split(" ")[0]
 
 
+def test_what_is_missing_has_an_example() -> None:
+    for name, command in COMMANDS.items():
+        assert bool(command.usage) is bool(command.example)
+        for example in filter(None, command.example.split(", or ")):
+            person = Recorder()
+            run(person, example)
+            assert person.done, name
+
+
 def test_help_has_a_line_for_each() -> None:
     person = Recorder()
     run(person, "/help")
     lines = [event.text for event in person.told if isinstance(event, Notice)]
-    assert [line.split()[0] for line in lines] == [f"/{name}" for name in COMMANDS]
+    assert [line.split()[0] for line in lines] == [*(f"/{name}" for name in COMMANDS), "//TEXT"]
     assert max(map(len, lines)) <= 80
     for name in ("help", "nick", "who", "me", "msg", "join", "rooms", "history", "quiet", "quit"):
         assert name in COMMANDS

@@ -76,6 +76,7 @@ def test_the_rest_is_logged_for_a_program(caplog: pytest.LogCaptureFixture) -> N
         CaughtUp(2),
         Refused("too fast", "", 3, "hello"),
         Confirmed(1, 0),
+        Welcomed("zoe", "tea", "1 in tea"),
     )
     assert shown(*events, out=io.StringIO()) == ""
     assert caplog.messages == [
@@ -95,9 +96,15 @@ def test_a_person_sees_who_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> No
         Notice("ann joined", "lobby"),
         Names("lobby", ("ann", "zoe")),
         Rooms((Room("lobby", 2),)),
+        Welcomed("zoe", "lobby", "2 in lobby"),
+        Welcomed("Zoe", "lobby", "2 in lobby"),
+        Welcomed("Zoe", "tea", "1 in tea"),
     )
     lines = shown(*events, out=Terminal(), conversing=True).splitlines()
-    assert lines == ["[bob]: hello", "* ann joined", "* in lobby: ann, zoe", "* rooms: lobby (2)"]
+    assert lines == [
+        *("[bob]: hello", "* ann joined", "* in lobby: ann, zoe", "* rooms: lobby (2)", "* 2 in lobby"),
+        *("* you are Zoe now", "* you are in tea now", "* 1 in tea"),
+    ]
 
 
 def test_the_bell_rings_for_what_concerns_one(monkeypatch: pytest.MonkeyPatch) -> None:
