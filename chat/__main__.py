@@ -19,7 +19,7 @@ from chat.client.join import PIPE_PATIENCE
 from chat.client.join import join as join_chat
 from chat.exchange import IDLE_TIMEOUT
 from chat.message import DEFAULT_PORT
-from chat.problems import Problem
+from chat.problems import Problem, writing
 from chat.recording import add_option as add_recording
 from chat.server.admission import MAX_CLIENTS, MAX_PER_ADDRESS
 from chat.server.bus import DEFAULT_PREFIX, parse_bus
@@ -43,13 +43,15 @@ DESCRIPTION = "A chat over QUIC: each message has a stream of its own, so nobody
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for a problem (told on stderr), 130 after Ctrl-C, 141 when nobody
     reads the output any more."""
+    _open_what_is_closed()
     options = _parser().parse_args(arguments)
     logs.set_up(options.log_format, timestamps=options.timestamps)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
     try:
         status: int = options.command(options)
-        sys.stdout.flush()
+        with writing():
+            sys.stdout.flush()
     except Problem as problem:
         print(printable(f"chat {options.name}: {problem}"), file=sys.stderr)  # a peer's words may be part of it
         return 1
@@ -60,6 +62,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def _open_what_is_closed() -> None:
+    """Stand-ins for standard streams that there are none of (`>&-`): a socket would get the number of one otherwise."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple
 from chat.address import format_address, parse_address
 from chat.lossy_path import LossyPath
 from chat.message import DEFAULT_PORT, Message
-from chat.problems import Problem
+from chat.problems import Problem, writing
 from chat.text import SERVER_NAME
 
 __all__ = ["demo"]
@@ -137,7 +137,8 @@ def _show_thrown(paths: dict[str, LossyPath], shown: dict[str, int]) -> None:
 
 def _show(text: str) -> None:
     """Print it now: the conversation is there to be watched."""
-    print(text, flush=True)
+    with writing():
+        print(text, flush=True)
 
 
 class _Cast:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from chat.exchange import ErrorCode
-from chat.message import ALPN_PROTOCOL
+from chat.message import ALPN_PROTOCOLS
+from chat.passwords import VARIABLE
 from quicmini import (
     ApplicationError,
     ConnectionClosed,
@@ -17,7 +20,7 @@ from quicmini import (
     VersionNegotiationError,
 )
 
-__all__ = ["Problem", "of_connecting", "of_listening", "of_talking", "reason", "wants_password"]
+__all__ = ["Problem", "of_connecting", "of_listening", "of_talking", "reason", "wants_password", "writing"]
 
 NO_APPLICATION_PROTOCOL = 120  # the TLS alert (RFC 7301 §3.2)
 UNKNOWN_CA = 48  # (RFC 9846 §6.2)
@@ -47,10 +50,13 @@ def of_connecting(error: Exception, server: str) -> Problem:
             why = f"{server} admits only those who have a certificate: name yours with --cert FILE and --key FILE"
         case HandshakeError() if error.remote and error.alert in _CERTIFICATE_ALERTS:
             why = f"{server} does not accept the certificate of --cert: {error}"
+        case ApplicationError() if wants_password(error):
+            advice = f"give it with --password-file FILE, or as {VARIABLE} in the environment"
+            why = f"{server} does not let you in: {error.reason}; {advice}"
         case ApplicationError() if error.remote and error.reason:
             why = f"{server} does not let you in: {error.reason}"
         case HandshakeError(alert=alert) if alert == NO_APPLICATION_PROTOCOL:
-            why = f"{server} is no chat server: it does not speak the protocol {ALPN_PROTOCOL!r}"
+            why = f"{server} is no chat server: it speaks neither {' nor '.join(map(repr, ALPN_PROTOCOLS))}"
         case VersionNegotiationError():
             why = f"{server} speaks another version of QUIC: {error}"
         case IdleTimeoutError() | TimeoutError():
@@ -92,6 +98,17 @@ def reason(error: Exception) -> str:
             return error.strerror
         case _:
             return str(error)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Something is written to stdout; raises Problem if it cannot be, but BrokenPipeError when nobody reads it."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Problem(f"cannot write to stdout: {error.strerror}") from error
 
 
 def wants_password(error: BaseException | None) -> bool:

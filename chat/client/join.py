@@ -83,6 +83,8 @@ def join(options: argparse.Namespace) -> int:
             except Problem as problem:
                 if not problems.wants_password(problem.__cause__):
                     raise
+                if password and _is_terminal(sys.stdin):
+                    logger.error("the password is wrong")
                 if not (password := passwords.ask(format_address(options.server))):
                     raise
 
@@ -113,7 +115,7 @@ def _has_interface(options: argparse.Namespace) -> bool:
     if os.environ.get("TERM", "dumb") == "dumb":
         return False
     if find_spec("prompt_toolkit") is None:
-        logger.info("lines only; for the terminal interface: pip install 'quicmini[tui]' (--plain: no more of this)")
+        logger.info("lines only; for the terminal interface: pip install prompt_toolkit (--plain: no more of this)")
         return False
     return True
 
@@ -149,11 +151,12 @@ def _converse(options: argparse.Namespace, session: Session, events: queue.Queue
 def _show(options: argparse.Namespace, session: Session, events: queue.Queue[Event], problem: ToProblem) -> int:
     """Show what happens as lines until the session is over. Raises Problem if it has not ended well."""
     conversing = options.plain or _is_terminal(sys.stdin)
-    face: Face = JsonFace() if options.json else PlainFace(session, conversing=conversing)
+    out = sys.stdout
+    face: Face = JsonFace(out=out) if options.json else PlainFace(session, conversing=conversing, out=out)
     _start(options, session)
     try:
         end = _show_events(session, events, face, commands=conversing or options.json)
-    except (BrokenPipeError, KeyboardInterrupt):
+    except (Problem, BrokenPipeError, KeyboardInterrupt):
         session.leave()
         raise
     if end.error is not None:

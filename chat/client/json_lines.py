@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from typing import TextIO
 
 from chat.client.events import Ended, Event, Refused
 from chat.message import Kind
+from chat.problems import writing
 
 __all__ = ["JsonFace", "json_line"]
 
@@ -21,15 +21,16 @@ __all__ = ["JsonFace", "json_line"]
 class JsonFace:
     """Writes a session's events to `out`."""
 
-    def __init__(self, *, out: TextIO = sys.stdout) -> None:
+    def __init__(self, *, out: TextIO) -> None:
         self.not_sent = 0
         self._out = out
 
     def show(self, event: Event) -> None:
-        """Raises BrokenPipeError when nobody reads any more."""
+        """Raises Problem if it cannot be written, BrokenPipeError when nobody reads any more."""
         if isinstance(event, Refused) and event.kind in (Kind.SAY, Kind.ME, Kind.MSG) and event.said:
             self.not_sent += 1
-        print(json_line(event), file=self._out, flush=True)
+        with writing():
+            print(json_line(event), file=self._out, flush=True)
 
 
 def json_line(event: Event) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-import sys
 from typing import TextIO
 
 from chat.client.events import (
@@ -23,6 +22,7 @@ from chat.client.sentences import Whereabouts, back_again, connection_lost, name
 from chat.client.session import Session
 from chat.client.style import BELL, colours_wanted, painted
 from chat.message import Kind
+from chat.problems import writing
 from chat.text import printable
 
 __all__ = ["PlainFace", "said_line"]
@@ -37,7 +37,7 @@ class PlainFace:
     of which would be in the way of a program; what happens to the connection is logged for both.
     """
 
-    def __init__(self, session: Session, *, conversing: bool, out: TextIO = sys.stdout) -> None:
+    def __init__(self, session: Session, *, conversing: bool, out: TextIO) -> None:
         self.not_sent = 0
         self._session = session
         self._whereabouts = Whereabouts(session.nickname, session.room)
@@ -47,7 +47,7 @@ class PlainFace:
         self._colours = colours_wanted(out)
 
     def show(self, event: Event) -> None:
-        """Raises BrokenPipeError when nobody reads any more."""
+        """Raises Problem if it cannot be written, BrokenPipeError when nobody reads any more."""
         match event:
             case Said():
                 self._said(event)
@@ -95,7 +95,8 @@ class PlainFace:
             logger.info("%s", printable(text))
 
     def _print(self, line: str) -> None:
-        print(line, file=self._out, flush=True)
+        with writing():
+            print(line, file=self._out, flush=True)
 
 
 def said_line(said: Said, *, colours: bool = False) -> str:

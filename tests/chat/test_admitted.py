@@ -36,9 +36,10 @@ def refused(server: Server, *arguments: str) -> str:
 def test_a_password(tmp_path: Path, password: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "wrong").write_text("open barley\n")
     with Server(tmp_path, *password) as server:
-        assert refused(server) == "does not let you in: this server asks for a password"
+        advice = "give it with --password-file FILE, or as CHAT_PASSWORD in the environment"
+        assert refused(server) == f"does not let you in: this server asks for a password; {advice}"
         assert refused(server, "--password-file", str(tmp_path / "wrong")) == (
-            "does not let you in: the password is wrong"
+            f"does not let you in: the password is wrong; {advice}"
         )
         assert refused(server, "--password-file", "/no/such/file").startswith(
             "chat join: cannot read '/no/such/file': No such file"
@@ -79,7 +80,8 @@ def test_a_person_is_asked(tmp_path: Path, password: tuple[str, str]) -> None:
             os.close(terminal)
             try:
                 shown = _until(outside, b"Password for 127.0.0.1")
-                os.write(outside, b"wrong\n")
+                os.write(outside, b"barley\n")
+                shown += _until(outside, b"[ERROR] the password is wrong")
                 shown += _until(outside, b"Password for 127.0.0.1")
                 os.write(outside, "open sesame ✓\n".encode())
                 shown += _until(outside, b"connected to 127.0.0.1")
@@ -91,7 +93,7 @@ def test_a_person_is_asked(tmp_path: Path, password: tuple[str, str]) -> None:
                 process.kill()
         os.close(outside)
         assert b"sesame" not in shown
-        assert b"wrong" not in shown
+        assert b"barley" not in shown
 
 
 def _until(descriptor: int, words: bytes) -> bytes:

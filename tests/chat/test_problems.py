@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +66,7 @@ class TestJoin:
     def test_another_protocol(self, echo_server: Listener, server_files: CertificateFiles) -> None:
         address = f"127.0.0.1:{echo_server.address[1]}"
         assert problem("join", address, "-n", "zoe", "--ca", server_files.cafile) == (
-            f"chat join: {address} is no chat server: it does not speak the protocol 'simpleproto'"
+            f"chat join: {address} is no chat server: it speaks neither 'quicmini-chat/1' nor 'simpleproto'"
         )
 
     def test_insecure_trusts_and_says_so(self, tmp_path: Path) -> None:
@@ -74,6 +75,31 @@ class TestJoin:
             zoe.sees("[zoe]: hello")
             assert zoe.leave() == 0
             assert zoe.log.lines[0] == "[WARNING] --insecure: whoever answers is trusted"
+
+    def test_a_disk_that_is_full(self, tmp_path: Path) -> None:
+        with (
+            Server(tmp_path) as server,
+            Path("/dev/full").open("w") as full,
+            Client(server, "zoe", stdout=full.fileno()) as zoe,
+        ):
+            zoe.say("hello")
+            assert zoe.wait() == 1
+            assert zoe.log.lines[-1] == "chat join: cannot write to stdout: No space left on device"
+            assert not any("Traceback" in line for line in zoe.log.lines)
+
+    def test_no_stdout_and_no_stdin(self, tmp_path: Path) -> None:
+        with Server(tmp_path) as server:
+            join = f"-m chat join 127.0.0.1:{server.port} -n zoe --ca {server.cafile}"
+            for closed, lines in ((">&-", "hello\n"), ("<&-", "")):
+                result = subprocess.run(
+                    ["sh", "-c", f'exec "$0" {join} {closed}', sys.executable],
+                    input=lines,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert result.returncode == 0
+                assert result.stderr == f"[INFO] connected to 127.0.0.1:{server.port} as zoe\n"
 
     def test_ca_file_that_is_none(self, tmp_path: Path) -> None:
         (tmp_path / "ca.pem").write_text("nothing")

@@ -131,5 +131,5 @@ def test_lines_for_those_without_an_interface(
         ada.sees("[Ada]: hello")
         ada.press("\x04")
         assert ada.wait() == 0
-        assert ada.received.count(b"pip install 'quicmini[tui]'") == hint
+        assert ada.received.count(b"pip install prompt_toolkit") == hint
         assert INTERFACE not in ada.received
