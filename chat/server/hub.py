@@ -45,11 +45,18 @@ class Away(NamedTuple):
     until: float
 
 
+def pump(clients: Iterable[Client]) -> None:
+    """Send each of them what is waiting for it, as far as that takes no waiting."""
+    for client in clients:
+        client.sender.pump()
+
+
 class Hub:
     """The clients of one server, their rooms and nicknames, and the history.
 
     clock: seconds since 1970. others: who is on other servers; ledger: what is known of what was said there, None:
     there can be none. changed: is called when somebody may have come, gone or said something; it does not block.
+    send_to: is called, without the lock, when something is waiting for these clients; it does not block either.
     """
 
     def __init__(self, history: History, admission: Admission, clock: Callable[[], float] = time.time) -> None:
@@ -59,6 +66,7 @@ class Hub:
         self.others = Others()
         self.ledger: Ledger | None = None
         self.changed: Callable[[], None] = lambda: None
+        self.send_to: Callable[[Iterable[Client]], None] = pump
         self.nicknames = Nicknames(self.others)
         self.rooms = Rooms()
         self._clock = clock
@@ -77,14 +85,14 @@ class Hub:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock. At the end those are dropped who are too slow, and the others get, without the lock, what was
-        sent to them meanwhile."""
+        """Hold the lock. At the end those are dropped who are too slow, and what was sent to the others meanwhile goes
+        its way, without the lock."""
         with self._lock:
             yield
             self._drop_slow()
             unsent, self._unsent = self._unsent, {}
-        for client in unsent:
-            client.sender.pump()
+        if unsent:
+            self.send_to(unsent)
         self.changed()
 
     def add(self, client: Client) -> bool:

@@ -2,9 +2,9 @@
 
 Sending blocks for as long as the client gives no stream credit, and one slow client must not hold up the others. So
 whoever has something for a client never waits: it puts it into the client's queue, with the hub's lock held so that all
-clients get the same order, and afterwards hands what is there to QUIC itself as far as there is credit, which is nearly
-always enough and spares the switch to another thread. The rest is for the thread; and a queue that is full costs its
-owner the connection, nobody else anything.
+clients get the same order, and afterwards the postman hands what is there to QUIC as far as there is credit, which is
+nearly always enough. The rest is for the client's own thread; and a queue that is full costs its owner the connection,
+nobody else anything.
 """
 
 from __future__ import annotations

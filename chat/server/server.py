@@ -1,7 +1,8 @@
 """The server: takes clients in, and reads what they send.
 
 Threads: `Server.serve` accepts; each client has a handler, which reads its messages and has the hub do what they ask
-for, and now and then a second thread that sends what could not be sent at once (see `sending`).
+for. The postman sends what comes of it (see `postman`); what cannot be sent at once is for a thread that a client has
+now and then (see `sending`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from chat.server.hub import Hub
 from chat.server.ledger import Ledger
 from chat.server.limits import RateLimit
 from chat.server.pace import Pace
+from chat.server.postman import Postman
 from chat.server.requests import answer
 from chat.server.sending import CLOSE_TIMEOUT, QUEUE_LIMIT, Sender
 from quicmini import Connection, ConnectionClosed, ConnectionClosedOK, Listener
@@ -58,6 +60,8 @@ class Server:
         self._make_limit = make_limit
         self._make_pace = make_pace
         self._hub = Hub(self._history, self._admission)
+        self._postman = Postman()
+        self._hub.send_to = self._postman.call
         self._bus = bus
         self._closed = threading.Event()
 
@@ -66,6 +70,7 @@ class Server:
         if self._bus is not None:
             self._bus.start(Group(self._hub, Ledger(self._history)))
             self._hub.changed = self._bus.wake
+        self._postman.start()
         sweeper = threading.Thread(target=self._sweep, name="chat sweeper", daemon=True)
         sweeper.start()
         for connection in self._listener:
@@ -86,6 +91,7 @@ class Server:
             client.sender.join(max(0.0, deadline - time.monotonic()))
         if self._bus is not None:
             self._bus.close()
+        self._postman.close()
         self._closed.set()
         self._listener.close()
         self._history.close()
