@@ -39,6 +39,8 @@ class LossyPath:
         self._chance = {to_server: random.Random(f"{seed} {to_server}") for to_server in (True, False)}
         self._spared = dict.fromkeys(self._chance, False)  # for each direction: the next one gets through
         self._near, self._far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        for each in (self._near, self._far):
+            each.setblocking(False)  # what makes a socket readable, an error, may be gone by the time it is read
         self._near.bind(("127.0.0.1", 0))
         self._far.connect(target)
         self._client: tuple[str, int] | None = None

@@ -115,6 +115,15 @@ def test_it_survives_a_server_that_is_not_there(stack: ExitStack) -> None:
     pytest.fail("nothing arrives any more")
 
 
+def test_it_does_not_wait_for_an_error_that_was_told_elsewhere(stack: ExitStack) -> None:
+    """That nobody is there makes the socket readable; who sends first has the error, and nothing is left to read."""
+    ends = Ends(stack)
+    ends.server.close()
+    for _ in range(1000):
+        ends.client.send(LONG)
+    stack.close()  # would wait for ever
+
+
 def test_nothing_of_it_is_left() -> None:
     with ExitStack() as stack:
         ends = Ends(stack)
