@@ -98,7 +98,7 @@ def _add_serve(subparsers: Subparsers) -> None:
     serve.add_argument(
         "--key", metavar="FILE", type=_argument(_readable_file), help="the certificate's private key, PEM"
     )
-    _add_state_dir(serve, "the history, the self-signed certificate and a secret are")
+    _add_state_dir(serve, "the history, the self-signed certificate and some secrets are")
     serve.add_argument("--no-history", action="store_true", help="keep nothing of what is said when the server ends")
     serve.add_argument(
         "--history-limit",

@@ -9,11 +9,12 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from chat import problems
+from chat import problems, ticket_keys
 from chat.address import format_address
 from chat.certificates import WILDCARD_ADDRESSES, CertificateFiles
 from chat.exchange import chat_config
@@ -56,7 +57,8 @@ def serve(options: argparse.Namespace) -> int:
         bus = _bus(options)
         listener = _listen(options, identity, capture)
         server = _server(options, identity, admission, listener, bus)
-        _serve(server, partial(identity.reload, listener, admission), on_terminal=on_terminal)
+        with ticket_keys.changing(options.state_dir, listener.replace_ticket_keys):
+            _serve(server, partial(identity.reload, listener, admission), on_terminal=on_terminal)
     return 0
 
 
@@ -135,6 +137,7 @@ def _listen(options: argparse.Namespace, identity: Identity, capture: Capture | 
                 chat_config(options.idle_timeout, capture),
                 early_data=True,
                 stateless_reset_key=kept_secret(options.state_dir, RESET_KEY_FILE),
+                ticket_keys=ticket_keys.kept_keys(options.state_dir, time.time()),
             ),
         )
     except (OSError, ValueError) as error:

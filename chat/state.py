@@ -7,7 +7,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["kept_secret", "private_directory"]
+__all__ = ["SECRET_SIZE", "kept_secret", "new_secret", "private_directory", "write_private"]
 
 SECRET_SIZE = 32  # bytes
 
@@ -27,11 +27,21 @@ def kept_secret(directory: Path, name: str) -> bytes:
     with suppress(FileNotFoundError):
         if len(secret := path.read_bytes()) == SECRET_SIZE:
             return secret
-    secret = secrets.token_bytes(SECRET_SIZE)
-    part = path.with_name(f"{name}.{os.getpid()}")  # so that there is never half a secret under the name
+    secret = new_secret()
+    write_private(path, secret)
+    return secret
+
+
+def new_secret() -> bytes:
+    """SECRET_SIZE random bytes."""
+    return secrets.token_bytes(SECRET_SIZE)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Have a file hold `data`, all of it or what it held before, for its owner alone. Raises OSError. May block."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(FileNotFoundError):
         part.unlink()
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(secret)
+        file.write(data)
     part.replace(path)
-    return secret

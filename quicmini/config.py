@@ -54,6 +54,8 @@ class Capture(Protocol):
 # Tickets for each client: one for each of the next connections, so that nobody can tell that they belong together.
 MAX_SESSION_TICKETS = 16
 
+TICKET_KEY_LENGTH = 32  # bytes: AES-256
+
 # Seconds: in milliseconds it must be a variable-length integer (RFC 9000 §18.2).
 MAX_IDLE_TIMEOUT = (2**62 - 1) // 1000
 
@@ -102,6 +104,12 @@ class Config:
     max_pending: how many connections a listener holds that nobody has accepted yet.
     stateless_reset_key: 16 or more secret bytes from which a server that was restarted, or another server of the same
         address, can tell peers that their connections are lost; None: made anew by each endpoint (RFC 9000 §10.3.2).
+    ticket_keys: 32 secret bytes each, by which a server that was restarted resumes what the one before it began: the
+        first seals session tickets and address validation tokens, all of them open them. Whoever hands them in changes
+        them from time to time, with `Listener.replace_ticket_keys`. Early data that came with an older ticket is
+        refused for a while after the start, as it may be a replay of what the earlier process took; servers that run
+        at the same time must not share their keys if they take early data (RFC 9846 §8.2). Empty: each listener makes
+        its own, and changes them daily.
     disable_active_migration: a server asks its clients not to move to other addresses (RFC 9000 §18.2).
     preferred_address: the IP address and port to which a server asks its clients to move, and where it listens as well
         (RFC 9000 §9.6). follow_preferred_address: a client moves there, if that works.
@@ -135,6 +143,7 @@ class Config:
     initial_version: int | None = None
     max_pending: int = 128
     stateless_reset_key: bytes | None = None
+    ticket_keys: tuple[bytes, ...] = ()
     disable_active_migration: bool = False
     preferred_address: tuple[str, int] | None = None
     follow_preferred_address: bool = True
@@ -180,6 +189,8 @@ class Config:
         if self.stateless_reset_key is not None:
             length = len(self.stateless_reset_key)
             _require(length >= 16, "stateless_reset_key must have 16 bytes or more", length)
+        works = all(isinstance(key, bytes) and len(key) == TICKET_KEY_LENGTH for key in self.ticket_keys)
+        _require(works, f"ticket_keys must have {TICKET_KEY_LENGTH} bytes each", f"{len(self.ticket_keys)} keys")
 
     def _check_types(self) -> None:
         for item in fields(self):

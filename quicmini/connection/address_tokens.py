@@ -6,12 +6,12 @@ connection IDs, and to a few seconds. One of a NEW_TOKEN frame is for a later co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
 from quicmini.connection.state import Address
-from quicmini.crypto.tokens import TOKEN_KEY_LENGTH, TokenKey
+from quicmini.crypto.tokens import TOKEN_KEY_LENGTH, TicketKeys
 from quicmini.errors import DecodeError, TransportError, TransportErrorCode
 
 __all__ = ["MAX_REMEMBERED_TOKENS", "NEW_TOKEN_LIFETIME", "RETRY_TOKEN_LIFETIME", "AddressProof", "AddressTokens"]
@@ -42,20 +42,29 @@ class AddressProof(NamedTuple):
 
 
 class AddressTokens:
-    """The tokens of one server. Nobody else can read or make them, and no state is kept for those handed out."""
+    """The tokens of one server. Nobody else can read or make them, and no state is kept for those handed out.
 
-    def __init__(self, random: Callable[[int], bytes]) -> None:
-        self._key = TokenKey(random(TOKEN_KEY_LENGTH), random)
+    keys: what they are sealed with, if a server that was restarted should know the tokens of the one before it. It does
+    not know which of them were used up by then; and when the clock has begun again with the machine, a token can be
+    good for longer than it should, until its key is replaced.
+    """
+
+    def __init__(self, random: Callable[[int], bytes], keys: Sequence[bytes] = ()) -> None:
+        self._keys = TicketKeys(random, keys or (random(TOKEN_KEY_LENGTH),))
         self._used: dict[bytes, None] = {}
+
+    def replace_keys(self, keys: Sequence[bytes]) -> None:
+        """From now on the first of these seals, and all open."""
+        self._keys.replace(keys)
 
     def for_retry(self, address: Address, original_cid: bytes, retry_cid: bytes, version: int, now: float) -> bytes:
         """The token of a Retry packet that changes the client's Destination Connection ID to `retry_cid`."""
         content = _time(now) + _digest(address) + bytes((len(retry_cid),)) + retry_cid + original_cid
-        return self._key.seal(content, _purpose(b"retry", version))
+        return self._keys.seal(content, _purpose(b"retry", version), now)
 
     def for_later(self, address: Address, version: int, now: float) -> bytes:
         """The token of a NEW_TOKEN frame. Ports change from one connection to the next, so the host has to do."""
-        return self._key.seal(_time(now) + _digest(address[:1]), _purpose(b"new", version))
+        return self._keys.seal(_time(now) + _digest(address[:1]), _purpose(b"new", version), now)
 
     def check(self, token: bytes, address: Address, destination_cid: bytes, version: int, now: float) -> AddressProof:
         """What the token of an Initial packet proves: nothing, if it is unknown (RFC 9000 §8.1.3).
@@ -65,24 +74,26 @@ class AddressTokens:
         (RFC 9369 §4.1, §5). destination_cid: that of the packet.
         """
         try:
-            content = self._key.open(token, _purpose(b"retry", version))
+            content = self._keys.open(token, _purpose(b"retry", version), now)
         except DecodeError:
             return AddressProof(self._check_later(token, address, version, now), destination_cid)
         sealed_at, digest, rest = _split(content)
         cid_length = rest[0]
         retry_cid, original_cid = rest[1 : 1 + cid_length], rest[1 + cid_length :]
-        if digest != _digest(address) or retry_cid != destination_cid or now - sealed_at > RETRY_TOKEN_LIFETIME:
+        is_young = 0 <= now - sealed_at <= RETRY_TOKEN_LIFETIME
+        if digest != _digest(address) or retry_cid != destination_cid or not is_young:
             raise TransportError(TransportErrorCode.INVALID_TOKEN, "the token is old, or somebody else's")
         return AddressProof(True, original_cid, retry_cid)
 
     def _check_later(self, token: bytes, address: Address, version: int, now: float) -> bool:
         try:
-            content = self._key.open(token, _purpose(b"new", version))
+            content = self._keys.open(token, _purpose(b"new", version), now)
         except DecodeError:
             return False
         sealed_at, digest, _ = _split(content)
         name = token[:_NAME_LENGTH]
-        if digest != _digest(address[:1]) or now - sealed_at > NEW_TOKEN_LIFETIME or name in self._used:
+        is_young = 0 <= now - sealed_at <= NEW_TOKEN_LIFETIME
+        if digest != _digest(address[:1]) or not is_young or name in self._used:
             return False
         self._used[name] = None
         if len(self._used) > MAX_REMEMBERED_TOKENS:

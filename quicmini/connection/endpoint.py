@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import NamedTuple, TypeGuard
@@ -95,7 +96,7 @@ class Endpoint:
         self._random = random
         self._server = server
         if server is not None:
-            self._tokens = AddressTokens(random)
+            self._tokens = AddressTokens(random, config.ticket_keys)
         self._limits, self._encoded_limits = _limits(
             config.idle_timeout,
             config.max_data,
@@ -120,6 +121,13 @@ class Endpoint:
             context = self._server.context
             trust_store = client_trust_store or context.client_trust_store
             self._server = ServerSettings(replace(context, credential=credential, client_trust_store=trust_store))
+
+    def replace_ticket_keys(self, keys: Sequence[bytes]) -> None:
+        """Server: seal tickets and tokens with the first of these from now on, and open them with all."""
+        if self._server is not None:
+            self._tokens.replace_keys(keys)
+            if self._server.context.ticket_keys is not None:
+                self._server.context.ticket_keys.replace(keys)
 
     def connect(self, remote: Address, settings: ClientSettings, now: float) -> Connection:
         """A new client connection; its ClientHello is ready to be sent."""

@@ -71,7 +71,9 @@ class TicketKeys:
         """From now on use these keys, of TOKEN_KEY_LENGTH bytes each. ValueError if there is none."""
         if not keys:
             raise ValueError("there must be a key to seal with")
-        self._keys = tuple(TokenKey(key, self._random) for key in keys)
+        replaced = tuple(TokenKey(key, self._random) for key in keys)
+        self._rotates = False
+        self._keys = replaced
 
     def seal(self, content: bytes, purpose: bytes, now: float) -> bytes:
         """As `TokenKey.seal`. now: seconds of a clock that all calls share."""

@@ -61,12 +61,13 @@ def listen(
         cipher_suites=config.cipher_suites,
         groups=config.groups,
         credential=load_credential(certfile, keyfile),
-        ticket_keys=TicketKeys(os.urandom),
+        ticket_keys=TicketKeys(os.urandom, config.ticket_keys),
         session_tickets=config.session_tickets,
         early_data=config.early_data,
         client_trust_store=load_trust_store(client_cafile) if client_cafile is not None else None,
         clock=calendar,
     )
+    context.replay_guard.start(context.now())  # early data that an earlier process may have taken, is not taken
     endpoint = Endpoint(config, random=os.urandom, server=ServerSettings(context))
     infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
     family, _, _, _, local = infos[0]
@@ -124,6 +125,11 @@ class Listener:
         credential = load_credential(certfile, keyfile)
         trust_store = load_trust_store(client_cafile) if client_cafile is not None else None
         self._endpoint.replace_credential(credential, trust_store)
+
+    def replace_ticket_keys(self, keys: Sequence[bytes]) -> None:
+        """Seal session tickets and address validation tokens with the first of these keys from now on, and open them
+        with all: see `Config.ticket_keys`. Raises ValueError if there is none, or one has not 32 bytes."""
+        self._endpoint.replace_ticket_keys(keys)
 
     @property
     def address(self) -> tuple[str, int]:

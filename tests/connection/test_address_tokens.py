@@ -97,3 +97,21 @@ def test_the_memory_for_used_tokens_is_bounded(tokens: AddressTokens) -> None:
         assert tokens.check(token, CLIENT, b"dcid", VERSION_1, 101.0).validated
     assert len(tokens._used) == MAX_REMEMBERED_TOKENS
     assert not tokens.check(used[-1], CLIENT, b"dcid", VERSION_1, 101.0).validated
+
+
+def test_kept_keys() -> None:
+    """A server that was restarted knows the tokens of the one before it, until their key is replaced."""
+    first = AddressTokens(counting_random("first"), (b"1" * 32,))
+    token = first.for_later(CLIENT, VERSION_1, 100.0)
+    second = AddressTokens(counting_random("second"), (b"2" * 32, b"1" * 32))
+    assert second.check(token, CLIENT, b"dcid", VERSION_1, 200.0).validated
+    third = AddressTokens(counting_random("third"), (b"2" * 32, b"1" * 32))
+    third.replace_keys((b"3" * 32, b"2" * 32))
+    assert not third.check(token, CLIENT, b"dcid", VERSION_1, 200.0).validated
+
+
+def test_a_clock_that_has_begun_again() -> None:
+    """With the machine; a token from later than now is none."""
+    tokens = AddressTokens(counting_random("tokens"), (b"1" * 32,))
+    token = tokens.for_later(CLIENT, VERSION_1, 100.0)
+    assert not tokens.check(token, CLIENT, b"dcid", VERSION_1, 99.0).validated
