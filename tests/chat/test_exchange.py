@@ -12,6 +12,7 @@ from chat.exchange import MAX_HALF_OPEN, MAX_REFUSED, ErrorCode, Inbox, Outbox, 
 from chat.message import MAX_MESSAGE_SIZE, Message
 from quicmini import ApplicationError, Config, Connection, Listener, Stream, StreamReset, StreamStopped
 from tests.chat.conftest import Connector
+from tests.sync.helpers import PATIENCE, in_thread, until
 
 MIB = 1024 * 1024
 
@@ -117,6 +118,34 @@ def test_a_peer_that_stops_reading_a_message_gets_the_next(pair: Pair) -> None:
     outbox.send(raw("wanted"))
     stream = server.accept_stream()
     assert stream.recv(MAX_MESSAGE_SIZE) == raw("wanted")
+
+
+def test_streams_that_are_left_open(pair: Pair) -> None:
+    """What a client may leave unfinished has a limit: as many messages as it may have streams. One that is completed,
+    or given up, makes room for another."""
+    client, server = pair
+    limit = chat_config().max_streams_bidi
+    inbox = Inbox(server)
+    received = iter(inbox)
+    streams = [client.open_stream(timeout=0) for _ in range(limit)]
+    for number, stream in enumerate(streams):
+        stream.sendall(raw(f"message {number}")[:-1])
+    with pytest.raises(TimeoutError):
+        client.open_stream(timeout=0)
+    first = in_thread(next, received)
+    until(lambda: len(inbox._incomplete) == limit)
+    streams[7].sendall(raw("message 7")[-1:], end_stream=True)
+    assert first.result(PATIENCE).text == "message 7"
+    second = in_thread(next, received)
+    streams[8].reset(5)
+    for _ in range(2):
+        client.open_stream(timeout=PATIENCE).sendall(raw("another")[:-1])
+    until(lambda: len(inbox._incomplete) == limit)
+    with pytest.raises(TimeoutError):
+        client.open_stream(timeout=0)
+    streams[9].sendall(raw("message 9")[-1:], end_stream=True)
+    assert second.result(PATIENCE).text == "message 9"
+    assert len(inbox._incomplete) == limit - 1
 
 
 class TestRefusal:
