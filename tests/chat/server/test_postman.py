@@ -86,3 +86,7 @@ def test_a_closed_postman_goes_no_more_rounds() -> None:
     door.post(b"1")
     postman.call([door.client])
     assert not door.reached.is_set()
+
+
+def test_one_that_never_started_can_be_closed() -> None:
+    Postman().close()
