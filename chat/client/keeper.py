@@ -15,11 +15,20 @@ from chat.client.backoff import BackOff
 from chat.client.conversation import Conversation
 from chat.client.events import Event, Moved, State, StateChanged, Welcomed
 from chat.client.network import Network
+from chat.client.sleep import Sleep
 from chat.client.wire import Dial, Wire
 from chat.exchange import ErrorCode
 from chat.message import Dialect, Message
 from chat.problems import reason
-from quicmini import ConnectionClosed, ConnectionClosedOK, HandshakeError, Session, VersionNegotiationError
+from quicmini import (
+    ConnectionClosed,
+    ConnectionClosedOK,
+    HandshakeError,
+    IdleTimeoutError,
+    Session,
+    StatelessResetError,
+    VersionNegotiationError,
+)
 
 __all__ = ["Keeper", "NoWelcome", "NotConfirmed"]
 
@@ -46,7 +55,7 @@ class Keeper:
     """The life of one conversation, shared with the `Session` that owns it.
 
     changed: guards the conversation and what is here, and is notified of every change. tell: hands an event to the
-    face. patience: seconds for which it tries to come back; None: for ever.
+    face. patience: seconds for which it tries to come back; None: for ever. clock: seconds, also of sleep.
     """
 
     def __init__(
@@ -59,6 +68,7 @@ class Keeper:
         network: Network,
         backoff: BackOff,
         patience: float | None,
+        clock: Callable[[], float],
     ) -> None:
         self.state = State.CONNECTING
         self.wire: Wire | None = None
@@ -70,12 +80,14 @@ class Keeper:
         self._network = network
         self._backoff = backoff
         self._patience = patience
+        self._sleep = Sleep(clock)
         self._leaving = False
         self._ticket: Session | None = None
         self._ended: Exception | None = None  # why the present connection is over
         self._loss: Exception | None = None  # why the last connection was lost that there was
         self._lost_at = 0.0
         self._next_move = 0.0
+        self._place: str | None = None  # this machine's address when it was last looked at
         self._order = threading.RLock()  # of events; taken before `changed`
 
     @property
@@ -136,7 +148,7 @@ class Keeper:
                 attempt, self._loss, self._lost_at = 0, end, monotonic()
                 if self._lost_at - began > STEADY:
                     self._backoff.attempts = 0
-            self._change_state(StateChanged(State.LOST, reason(end), attempt))
+            self._tell_of_loss(end, attempt)
             wire = self._come_back()
         return None if self._leaving else self._ended
 
@@ -174,16 +186,24 @@ class Keeper:
                 if self._is_final(error):
                     self._ended = error
                     return None
-                self._change_state(StateChanged(State.LOST, reason(error), self._backoff.attempts))
+                self._tell_of_loss(error, self._backoff.attempts)
+
+    def _tell_of_loss(self, error: Exception, attempt: int) -> None:
+        self._look_around()
+        self._change_state(StateChanged(State.LOST, reason(error), attempt))
+
+    def _look_around(self) -> None:
+        """What is the case now, before anybody is told of anything: what changes from here on will be noticed."""
+        self._place = self._local_host()
+        self._sleep.over()
 
     def _wait_before_attempt(self, delay: float) -> None:
-        """Wait so many seconds, less if the machine gets another address in the meantime, or the person leaves."""
+        """Wait so many seconds; less if the machine moves or wakes up in the meantime, or the person leaves."""
         until = monotonic() + delay
-        before = self._local_host()
         with self._changed:
             while not self._leaving and (left := until - monotonic()) > 0:
                 self._changed.wait(min(left, WATCH_INTERVAL))
-                if self._local_host() != before:
+                if self._local_host() != self._place or self._sleep.over():
                     return
 
     # One connection
@@ -213,6 +233,7 @@ class Keeper:
             greeted = self._conversation.welcomed
         if not greeted:
             return self._not_greeted(wire)
+        self._look_around()
         self._change_state(StateChanged(State.CONNECTED))
         self._start(self._send, wire, "chat sender")
         return self._watch(wire)
@@ -273,36 +294,54 @@ class Keeper:
     # Where this machine is
 
     def _watch(self, wire: Wire) -> Exception:
-        """Wait for the connection's end, and take it along when the machine's address changes."""
+        """Wait for the connection's end; take it along when the machine's address changes, and check it after sleep."""
+        slept = False
         while True:
             with self._changed:
-                if self._changed.wait_for(lambda: self._ended, WATCH_INTERVAL):
-                    break
+                self._changed.wait_for(lambda: self._ended, WATCH_INTERVAL)
+            slept |= self._sleep.over()
+            if self._ended:
+                break
             try:
-                self._follow(wire)
+                slept = not self._follow(wire, slept and wire.dialect is Dialect.CHAT)
             except ConnectionClosed as error:
                 self._end(wire, error)
-        assert self._ended
         self._ticket = wire.ticket or self._ticket
+        if slept and isinstance(self._ended, IdleTimeoutError | StatelessResetError):
+            return _asleep()
         return self._ended
 
     def _local_host(self) -> str | None:
         return self._network.local_host(self.wire.remote) if self.wire else None
 
-    def _follow(self, wire: Wire) -> None:
-        """Move to the address from which the system would send to the server now, if it is another one."""
+    def _follow(self, wire: Wire, slept: bool) -> bool:
+        """Move to the address from which the system would send to the server now, if it is another one.
+
+        After sleep also to another port of the same: whether the server answers there tells whether it still knows
+        the connection, and what NATs knew of the old port they have forgotten. False: that could not be seen yet.
+        """
         host, now = self._local_host(), monotonic()
-        if host is None or host == wire.local_host or now < self._next_move:
-            return
+        if host is None or now < self._next_move:
+            return not slept
+        elsewhere = host != wire.local_host
+        if not (elsewhere or slept):
+            return True
         self._next_move = now + MOVE_INTERVAL
         try:
             wire.migrate(host)
         except ConnectionClosed:
             raise
         except OSError:
-            if not self._network.has(wire.local_host):
-                self._end(wire, OSError("this machine has left the network"))
+            if slept or not self._network.has(wire.local_host):
+                self._end(wire, _asleep() if slept else OSError("this machine has left the network"))
                 wire.close(abandon=True)
-            return
+            return True
         self._next_move = 0.0
-        self.emit(lambda: [Moved(host)])
+        if elsewhere:
+            self.emit(lambda: [Moved(host)])
+        return True
+
+
+def _asleep() -> OSError:
+    """Why a connection is over that nobody looked after."""
+    return OSError("this machine was asleep")

@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable
 
-from chat.client import commands
+from chat.client import commands, sleep
 from chat.client.backoff import BackOff
 from chat.client.conversation import LOBBY, Conversation
 from chat.client.events import Ended, Event, Refused, State
@@ -42,6 +42,7 @@ class Session:
         patience: float | None = None,
         network: Network | None = None,
         chance: Callable[[], float] = random.random,
+        clock: Callable[[], float] = sleep.clock,
     ) -> None:
         self.quiet = False  # whether the person wants no bell, and not to know who comes and goes
         self._tell = events
@@ -55,6 +56,7 @@ class Session:
             network=network or SystemNetwork(),
             backoff=BackOff(chance),
             patience=patience,
+            clock=clock,
         )
 
     # What is known

@@ -6,26 +6,40 @@ import queue
 from collections.abc import Callable
 from typing import TypeVar
 
-from chat.client.events import Ended, Event, Said
+from chat.client.events import Ended, Event, Said, State, StateChanged
 from chat.client.network import Network
 from chat.client.session import Session
 from chat.client.wire import Dial
 
-__all__ = ["Person"]
+__all__ = ["Laptop", "Person"]
 
 PATIENCE = 30.0  # seconds: a limit against hangs
 
 E = TypeVar("E")
 
 
-class Still(Network):
-    """A machine that stays where it is."""
+class Laptop:
+    """A machine that is at one address, and awake, until the test says something else. time: seconds."""
+
+    def __init__(self, host: str) -> None:
+        self.host: str | None = host
+        self.hosts = {host}
+        self.time = 0.0
 
     def local_host(self, remote: tuple[str, int]) -> str | None:
-        return "127.0.0.1"
+        return self.host
 
     def has(self, host: str) -> bool:
-        return True
+        return host in self.hosts
+
+    def move(self, host: str | None) -> None:
+        """To this network, or to none."""
+        self.hosts = {host} if host else set()
+        self.host = host
+
+    def sleep(self) -> None:
+        """For an hour."""
+        self.time += 3600.0
 
 
 class Person(Session):
@@ -39,6 +53,7 @@ class Person(Session):
         password: str = "",
         patience: float | None = None,
         network: Network | None = None,
+        clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.told: list[Event] = []
         self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -48,8 +63,9 @@ class Person(Session):
             self._queue.put,
             password=password,
             patience=patience,
-            network=network or Still(),
+            network=network or Laptop("127.0.0.1"),
             chance=lambda: 0.0,
+            clock=clock,
         )
 
     def next(self, kind: type[E], matches: Callable[[E], bool] = lambda event: True) -> E:
@@ -60,6 +76,14 @@ class Person(Session):
             if isinstance(event, kind) and matches(event):
                 return event
             assert not isinstance(event, Ended), self.told
+
+    def connected(self) -> None:
+        """Wait until it is."""
+        self.next(StateChanged, lambda event: event.state is State.CONNECTED)
+
+    def lost(self) -> StateChanged:
+        """The next time that it is said that there is no connection."""
+        return self.next(StateChanged, lambda event: event.state is State.LOST)
 
     def end(self) -> Exception | None:
         """How it ended."""

@@ -9,26 +9,13 @@ import pytest
 
 from chat.client import keeper
 from chat.client.events import CaughtUp, Moved, Said, State, StateChanged, Welcomed
-from chat.client.wire import QuicDial
+from chat.client.wire import QuicDial, QuicWire
 from chat.exchange import chat_config
 from chat.message import ALPN_PROTOCOLS
 from chat.server import Server
 from quicmini import Config, Connection, Session, connect, listen
 from tests.certificates import CertificateFiles
-from tests.chat.client.people import Person
-
-
-class Laptop:
-    """A machine that has all of 127/8, and uses the one that it is told."""
-
-    def __init__(self) -> None:
-        self.host = "127.0.0.1"
-
-    def local_host(self, remote: tuple[str, int]) -> str | None:
-        return self.host
-
-    def has(self, host: str) -> bool:
-        return host == self.host
+from tests.chat.client.people import Laptop, Person
 
 
 @pytest.fixture
@@ -61,9 +48,9 @@ def dial(server_files: CertificateFiles) -> Iterator[QuicDial]:
 
 
 def joined(dial: QuicDial, nickname: str, laptop: Laptop | None = None) -> Person:
-    person = Person(dial, nickname, network=laptop)
+    person = Person(dial, nickname, network=laptop, clock=lambda: laptop.time if laptop else 0.0)
     person.start()
-    person.next(StateChanged, lambda event: event.state is State.CONNECTED)
+    person.connected()
     return person
 
 
@@ -73,13 +60,13 @@ def heard(person: Person, text: str) -> None:
 
 def test_a_laptop_moves_and_nobody_notices(dial: QuicDial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "WATCH_INTERVAL", 0.01)
-    laptop = Laptop()
+    laptop = Laptop("127.0.0.1")
     zoe, bob = joined(dial, "zoe", laptop), joined(dial, "bob")
     wire = zoe.wire
     for number in range(2, 6):
-        laptop.host = f"127.0.0.{number}"
+        laptop.move(host := f"127.0.0.{number}")
         zoe.say(f"off {number}")
-        assert zoe.next(Moved) == Moved(laptop.host)
+        assert zoe.next(Moved) == Moved(host)
         zoe.say(f"here {number}")
         bob.say(f"welcome {number}")
         heard(zoe, f"welcome {number}")
@@ -94,6 +81,29 @@ def test_a_laptop_moves_and_nobody_notices(dial: QuicDial, monkeypatch: pytest.M
         assert [text for text in person.said if not text.startswith("w")] == [
             f"{word} {number}" for number in range(2, 6) for word in ("off", "here")
         ]
+        assert not any(isinstance(event, StateChanged) and event.state is State.LOST for event in person.told)
+
+
+def test_a_laptop_wakes_up_and_nobody_notices(dial: QuicDial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server still knows the connection, and answers at another port of the client."""
+    monkeypatch.setattr(keeper, "WATCH_INTERVAL", 0.01)
+    monkeypatch.setattr(keeper, "MOVE_INTERVAL", 0.01)
+    laptop = Laptop("127.0.0.1")
+    zoe, bob = joined(dial, "zoe", laptop), joined(dial, "bob")
+    wire = zoe.wire
+    assert isinstance(wire, QuicWire)
+    for number in range(3):
+        port = wire.connection.local_address[1]
+        laptop.sleep()
+        while wire.connection.local_address[1] == port:
+            bob.say(f"are you awake {number}?")
+            heard(zoe, f"are you awake {number}?")
+        zoe.say(f"awake {number}")
+        heard(bob, f"awake {number}")
+    assert zoe.wire is wire
+    for person in (zoe, bob):
+        person.finish()
+        assert person.end() is None
         assert not any(isinstance(event, StateChanged) and event.state is State.LOST for event in person.told)
 
 

@@ -12,7 +12,6 @@ from chat.client.backoff import LONGEST, BackOff
 from chat.client.events import (
     CaughtUp,
     Confirmed,
-    Moved,
     Names,
     Notice,
     Refused,
@@ -33,10 +32,9 @@ from quicmini import (
     ConnectionClosedOK,
     HandshakeError,
     IdleTimeoutError,
-    MigrationError,
     StatelessResetError,
 )
-from tests.chat.client.fake_server import FakeServer, FakeWire
+from tests.chat.client.fake_server import FakeServer
 from tests.chat.client.people import Person
 
 
@@ -53,18 +51,10 @@ def zoe(server: FakeServer) -> Iterator[Person]:
     person.leave()
 
 
-def connected(zoe: Person) -> None:
-    zoe.next(StateChanged, lambda event: event.state is State.CONNECTED)
-
-
-def lost(zoe: Person) -> StateChanged:
-    return zoe.next(StateChanged, lambda event: event.state is State.LOST)
-
-
 def test_a_conversation(server: FakeServer, zoe: Person) -> None:
     wire = server.wire()
     assert zoe.next(Welcomed) == Welcomed("zoe", "lobby", "welcome", "quicmini-chat/1")
-    connected(zoe)
+    zoe.connected()
     zoe.say("hello")
     said = wire.take()
     assert (said.kind, said.text, said.session, said.seq) == (Kind.SAY, "hello", wire.hello.session, 1)
@@ -89,7 +79,7 @@ def test_what_was_not_confirmed_is_sent_again_and_nothing_else(server: FakeServe
     zoe.next(Confirmed)
     zoe.next(Said)
     wire.cut(StatelessResetError())
-    assert lost(zoe).reason == "the server was restarted"
+    assert zoe.lost().reason == "the server was restarted"
     wire = server.wire()
     assert wire.hello.seen == 10
     assert wire.hello.seq == 1
@@ -111,7 +101,7 @@ def test_what_was_missed_is_caught_up_once(server: FakeServer, zoe: Person) -> N
     wire.tell(bob)
     zoe.next(Said, lambda event: event.text == "three")
     wire.cut(IdleTimeoutError())
-    lost(zoe)
+    zoe.lost()
     server.keep("bob", "five")
     wire = server.wire()
     assert wire.hello.seen == 10
@@ -134,11 +124,11 @@ def test_the_loss_is_told_once_and_attempts_are_numbered(
 ) -> None:
     monkeypatch.setattr(backoff, "SECOND", 0.01)
     wire = server.wire()
-    connected(zoe)
+    zoe.connected()
     server.refuse = [ConnectionRefusedError(), TimeoutError(), OSError(101, "Network is unreachable")]
     wire.cut(ConnectionClosedOK(0, "the server is shutting down", remote=True))
     server.wire()
-    connected(zoe)
+    zoe.connected()
     told = [event for event in zoe.told if isinstance(event, StateChanged) and event.state is State.LOST]
     assert [(event.reason, event.attempt) for event in told] == [
         ("the server is shutting down", 0),
@@ -152,22 +142,22 @@ def test_the_loss_is_told_once_and_attempts_are_numbered(
 def test_an_attempt_that_ends_early_is_an_attempt(server: FakeServer, zoe: Person) -> None:
     """The server accepts the connection, and then closes it before it has said anything."""
     wire = server.wire()
-    connected(zoe)
+    zoe.connected()
     wire.cut(IdleTimeoutError())
-    assert lost(zoe).attempt == 0
+    assert zoe.lost().attempt == 0
     server.greet = False
     server.wire().cut(ConnectionClosedOK(0, "the server is shutting down", remote=True))
-    assert lost(zoe).attempt == 1
+    assert zoe.lost().attempt == 1
     server.greet = True
     server.wire()
-    connected(zoe)
+    zoe.connected()
 
 
 def test_patience_ends(server: FakeServer) -> None:
     zoe = Person(server.dial, patience=0)
     zoe.start()
     wire = server.wire()
-    connected(zoe)
+    zoe.connected()
     wire.cut(IdleTimeoutError())
     assert isinstance(zoe.end(), IdleTimeoutError)
     assert len(server.dialled) == 1
@@ -183,7 +173,7 @@ def test_patience_ends(server: FakeServer) -> None:
 )
 def test_some_ends_are_for_good(server: FakeServer, zoe: Person, end: ConnectionClosed) -> None:
     wire = server.wire()
-    connected(zoe)
+    zoe.connected()
     if isinstance(end, HandshakeError):
         server.refuse = [end]
         wire.cut(IdleTimeoutError())
@@ -223,10 +213,10 @@ def test_a_greeting_that_is_not_answered(server: FakeServer, monkeypatch: pytest
 
 def test_leaving_while_the_connection_is_lost(server: FakeServer, zoe: Person) -> None:
     wire = server.wire()
-    connected(zoe)
+    zoe.connected()
     server.refuse = [ConnectionRefusedError()] * 100
     wire.cut(IdleTimeoutError())
-    lost(zoe)
+    zoe.lost()
     zoe.say("too late")
     zoe.leave()
     end = zoe.end()
@@ -236,7 +226,7 @@ def test_leaving_while_the_connection_is_lost(server: FakeServer, zoe: Person) -
 
 def test_quitting_waits_for_what_was_said_last(server: FakeServer, zoe: Person) -> None:
     wire = server.wire()
-    connected(zoe)
+    zoe.connected()
     zoe.say("bye")
     quitting = threading.Thread(target=zoe.command, args=("/quit",))
     quitting.start()
@@ -295,7 +285,7 @@ def test_what_is_said_keeps_its_place_among_changes(server: FakeServer, zoe: Per
 
 def test_a_change_that_was_not_answered_is_asked_for_again(server: FakeServer, zoe: Person) -> None:
     wire = server.wire()
-    connected(zoe)
+    zoe.connected()
     zoe.command("/nick Zoë")
     assert wire.heard().kind == Kind.NICK
     wire.cut(IdleTimeoutError())
@@ -319,7 +309,7 @@ def test_a_message_that_is_refused_is_not_sent_again(server: FakeServer, zoe: Pe
 
 def test_answers(server: FakeServer, zoe: Person) -> None:
     wire = server.wire()
-    connected(zoe)
+    zoe.connected()
     zoe.command("/who")
     zoe.command("/rooms")
     assert [wire.heard().kind for _ in range(2)] == [Kind.WHO, Kind.ROOMS]
@@ -343,88 +333,6 @@ def test_history_is_asked_for_from_where_the_screen_begins(server: FakeServer, z
     zoe.command("/history")
     asked = wire.heard()
     assert (asked.kind, asked.seen) == (Kind.HISTORY, 40)
-
-
-class Laptop:
-    """A machine whose address changes."""
-
-    def __init__(self) -> None:
-        self.host: str | None = "192.0.2.7"
-        self.hosts = {"192.0.2.7"}
-
-    def local_host(self, remote: tuple[str, int]) -> str | None:
-        return self.host
-
-    def has(self, host: str) -> bool:
-        return host in self.hosts
-
-    def move(self, host: str | None) -> None:
-        self.hosts = {host} if host else set()
-        self.host = host
-
-
-@pytest.fixture
-def laptop(monkeypatch: pytest.MonkeyPatch) -> Laptop:
-    monkeypatch.setattr(keeper, "WATCH_INTERVAL", 0.01)
-    monkeypatch.setattr(keeper, "MOVE_INTERVAL", 0.01)
-    return Laptop()
-
-
-def at_home(server: FakeServer, laptop: Laptop) -> tuple[Person, FakeWire]:
-    zoe = Person(server.dial, network=laptop)
-    zoe.start()
-    wire = server.wire()
-    connected(zoe)
-    return zoe, wire
-
-
-def test_the_connection_follows_the_machine(server: FakeServer, laptop: Laptop) -> None:
-    zoe, wire = at_home(server, laptop)
-    laptop.move(None)  # nowhere: it waits
-    laptop.move("198.51.100.3")
-    assert zoe.next(Moved) == Moved("198.51.100.3")
-    assert wire.migrated.get(timeout=30) == "198.51.100.3"
-    zoe.say("here")
-    assert wire.take().text == "here"
-    zoe.leave()
-    assert zoe.end() is None
-    assert len(server.dialled) == 1
-    assert not any(isinstance(event, StateChanged) and event.state is State.LOST for event in zoe.told)
-
-
-def test_a_move_that_fails_is_tried_again_while_the_old_address_works(server: FakeServer, laptop: Laptop) -> None:
-    zoe, wire = at_home(server, laptop)
-    wire.migration_error = TimeoutError()
-    laptop.host = "198.51.100.3"  # and the old one is still there
-    for _ in range(3):
-        assert wire.migrated.get(timeout=30) == "198.51.100.3"
-    wire.migration_error = None
-    zoe.next(Moved)
-    assert not wire.closed
-    zoe.leave()
-
-
-def test_a_connection_that_is_cut_off_is_made_anew(server: FakeServer, laptop: Laptop) -> None:
-    zoe, wire = at_home(server, laptop)
-    wire.migration_error = MigrationError("the server does not allow it")
-    laptop.move("198.51.100.3")
-    assert lost(zoe).reason == "this machine has left the network"
-    assert wire.closed
-    server.wire()
-    connected(zoe)
-    zoe.leave()
-
-
-def test_a_new_address_ends_the_waiting(server: FakeServer, laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next attempt is a quarter of an hour off; the machine wakes up elsewhere."""
-    zoe, wire = at_home(server, laptop)
-    monkeypatch.setattr(backoff, "FIRST", 1800.0)
-    wire.cut(IdleTimeoutError())
-    lost(zoe)
-    laptop.move("198.51.100.4")
-    server.wire()
-    connected(zoe)
-    zoe.leave()
 
 
 def test_delays_grow_and_have_a_limit() -> None:

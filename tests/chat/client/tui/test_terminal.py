@@ -17,7 +17,7 @@ from chat.client.tui.terminal import LogLines, Terminal
 from chat.message import Kind
 from quicmini import ConnectionClosedOK, IdleTimeoutError
 from tests.chat.client.fake_server import FakeServer, FakeWire
-from tests.chat.client.people import Still
+from tests.chat.client.people import Laptop
 from tests.chat.client.tui.stage import ENTER, ESCAPE
 
 PATIENCE = 30.0  # seconds: a limit against hangs
@@ -32,7 +32,7 @@ class Play:
         self.failures: list[BaseException] = []
         events: queue.Queue[Event] = queue.Queue(10)
         self.session = Session(
-            self.server.dial, "zoe", events.put, patience=patience, network=Still(), chance=lambda: 0.0
+            self.server.dial, "zoe", events.put, patience=patience, network=Laptop("127.0.0.1"), chance=lambda: 0.0
         )
         self.log = LogLines()
         self.terminal = Terminal(self.session, events, "chat.example.org", self.log, input=keys, output=DummyOutput())
