@@ -32,6 +32,7 @@ __all__ = ["Model", "Typed"]
 MAX_UNCONFIRMED_SHOWN = 5
 MAX_SPEAKERS = 200  # whose nicknames can be completed although they are not in the list of the room
 WHO_INTERVAL = 1.0  # seconds between questions who is there, however many come and go
+MAX_NAMES_AGE = 20.0  # seconds: nobody announces who comes back after a server was restarted
 
 
 class Typed(NamedTuple):
@@ -66,6 +67,7 @@ class Model:
         self._names_old = False
         self._names_asked = 0.0
         self._history_wanted = False
+        self._answered = clock()  # when QUIC last waited for nothing, or has heard something
 
     # What the interface reads
 
@@ -115,8 +117,12 @@ class Model:
 
     def measured(self, path: Path, waiting: int) -> None:
         """What QUIC does, and how many messages the server has not confirmed; called about once a second."""
-        self.status = self.status._replace(path=path, waiting=waiting)
-        if self._names_old:
+        now = self._clock()
+        if not path.in_flight or path.received != self.status.path.received:
+            self._answered = now
+        self.status = self.status._replace(path=path, waiting=waiting, silent=now - self._answered)
+        is_old = now - self._names_asked >= MAX_NAMES_AGE and self.status.state is State.CONNECTED
+        if self._names_old or is_old:
             self._want_names()
 
     def tell(self, text: str, time: float = 0.0) -> None:
@@ -195,7 +201,8 @@ class Model:
     def _state(self, change: StateChanged) -> None:
         if change.state is State.LOST and change.attempt == 0:
             self.tell(connection_lost(change.reason))
-        self.status = self.status._replace(state=change.state, reason=change.reason, attempt=change.attempt)
+        self._answered = self._clock()
+        self.status = self.status._replace(state=change.state, reason=change.reason, attempt=change.attempt, silent=0.0)
 
     def _want_names(self, *, at_once: bool = False) -> None:
         """Ask who is there, or remember to: many may come and go in a second."""

@@ -166,6 +166,10 @@ class Screen:
         else:
             self.leave()
 
+    def _delete_before(self, _event: KeyPressEvent) -> None:
+        """All lines: prompt_toolkit's own leaves those above the cursor, as when a paste was called up again."""
+        self.buffer.delete_before_cursor(self.buffer.cursor_position)
+
     def _nothing(self, _event: KeyPressEvent) -> None:
         """A key with Alt that means nothing: not an Esc."""
 
@@ -213,6 +217,7 @@ _KEYS: tuple[tuple[str, Callable[[Screen, KeyPressEvent], None], FilterOrBool], 
     ("c-c", Screen._leave, True),
     ("<sigint>", Screen._leave, True),
     ("c-d", Screen._delete_or_leave, True),
+    ("c-u", Screen._delete_before, True),
     ("tab", Screen._complete_next, True),
     ("pageup", Screen._page_up, True),
     ("pagedown", Screen._page_down, True),

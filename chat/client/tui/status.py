@@ -12,19 +12,24 @@ __all__ = ["Path", "Status", "status_line"]
 BETWEEN = " · "
 MIN_WIDTH, MAX_WIDTH = 12, 80  # columns of the names that are told; with fewer, only how many they are
 MAX_NAMES = 100
+LONG_SILENCE = 3.0  # seconds without an answer of the server after which it is said
 
 
 class Path(NamedTuple):
-    """What QUIC does on the present connection. rtt: seconds, smoothed; again: bytes that were sent again."""
+    """What QUIC does on the present connection. rtt: seconds, smoothed; again: bytes that were sent again; in_flight:
+    bytes for which no acknowledgement has come; received: packets, as lost is."""
 
     rtt: float = 0.0
     lost: int = 0
     again: int = 0
+    in_flight: int = 0
+    received: int = 0
 
 
 class Status(NamedTuple):
     """What there is to know. attempt: to come back. waiting: messages that are not confirmed; below: messages under
-    what is in view; moved: the address to which the connection has moved, early: whether it began with 0-RTT."""
+    what is in view; moved: the address to which the connection has moved, early: whether it began with 0-RTT; silent:
+    seconds for which the server has not answered, although QUIC waits for it."""
 
     room: str = ""
     names: tuple[str, ...] = ()
@@ -32,6 +37,7 @@ class Status(NamedTuple):
     reason: str = ""
     attempt: int = 0
     path: Path = Path()
+    silent: float = 0.0
     moved: str = ""
     early: bool = False
     resumed: bool = False
@@ -95,6 +101,9 @@ def _part(is_there: object, *forms: tuple[int, str]) -> _Part:
 
 
 def _state(status: Status) -> _Part:
+    if status.state is State.CONNECTED and status.silent >= LONG_SILENCE:
+        silent = f"no answer for {status.silent:.0f} s"
+        return _part(True, (7, f"connected, {silent}"), (10, silent))._replace(style="class:status.lost")
     if status.state is not State.LOST:
         return _part(status.state, (10, str(status.state)))
     lost = "reconnecting" + (f" ({status.attempt})" if status.attempt else "")

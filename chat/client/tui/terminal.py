@@ -230,7 +230,13 @@ def _path(session: Session) -> Path:
     if not isinstance(session.wire, QuicWire):
         return Path()
     stats = session.wire.connection.stats()
-    return Path(stats.smoothed_rtt, stats.packets_lost, stats.retransmitted_bytes)
+    return Path(
+        stats.smoothed_rtt,
+        stats.packets_lost,
+        stats.retransmitted_bytes,
+        stats.bytes_in_flight,
+        stats.packets_received,
+    )
 
 
 def _messages(count: int) -> str:

@@ -18,7 +18,7 @@ from chat.client.events import (
     Welcomed,
 )
 from chat.client.tui.entries import nick_style
-from chat.client.tui.model import Model
+from chat.client.tui.model import MAX_NAMES_AGE, Model
 from chat.client.tui.status import Path
 from chat.message import Dialect, Kind
 
@@ -136,6 +136,42 @@ def test_who_is_there_is_asked_by_itself_and_not_too_often() -> None:
     assert scene.model.status.names == ("Ada", "Zoe")
     scene.model.show(Notice("a word for you alone"))
     assert scene.asked == 2
+
+
+def test_who_is_there_is_asked_again_now_and_then() -> None:
+    """Who comes back is not announced."""
+    scene = Scene()
+    scene.now += MAX_NAMES_AGE - 0.1
+    scene.model.measured(Path(), 0)
+    assert scene.asked == 1
+    scene.now += 0.1
+    scene.model.measured(Path(), 0)
+    scene.model.measured(Path(), 0)
+    assert scene.asked == 2
+    scene.model.show(StateChanged(State.LOST, "gone"))
+    scene.now += MAX_NAMES_AGE
+    scene.model.measured(Path(), 0)
+    assert scene.asked == 2
+
+
+def test_a_server_that_does_not_answer_is_told() -> None:
+    scene = Scene()
+    for path, silent in (
+        (Path(received=7), 0),
+        (Path(received=7), 0),
+        (Path(received=7, in_flight=100), 5),  # since it was last seen that nothing was awaited
+        (Path(received=7, in_flight=200), 10),
+        (Path(received=8, in_flight=200), 0),
+        (Path(received=8, in_flight=200), 5),
+        (Path(received=8), 0),
+    ):
+        scene.now += 5
+        scene.model.measured(path, 0)
+        assert scene.model.status.silent == silent
+    scene.now += 5
+    scene.model.measured(Path(received=8, in_flight=1), 0)
+    scene.model.show(StateChanged(State.LOST, "gone"))
+    assert scene.model.status.silent == 0
 
 
 def test_only_an_answer_that_the_person_wants_is_shown() -> None:

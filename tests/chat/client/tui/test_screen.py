@@ -129,6 +129,14 @@ def test_pasted_lines_wait_for_enter() -> None:
         stage.waits(lambda: stage.typed == ["one\n/two"])
 
 
+def test_control_u_deletes_all_pasted_lines() -> None:
+    with Stage() as stage:
+        stage.press("\x1b[200~one\ntwo\nthree\x1b[201~")
+        stage.sees("3 lines")
+        stage.press("\x15four" + ENTER)
+        stage.waits(lambda: stage.typed == ["four"])
+
+
 def test_a_nickname_is_completed() -> None:
     with Stage() as stage:
         stage.show(Names("lobby", ("Ada", "Zoe")))

@@ -45,6 +45,8 @@ def test_many_names() -> None:
             CONNECTED._replace(state=State.LOST, reason="nobody listens there", attempt=3, waiting=1),
             " lobby · reconnecting (3): nobody listens there · 1 not confirmed · 3 here: Ada, Bob, Zoë",
         ),
+        (CONNECTED._replace(silent=7.4), " lobby · connected, no answer for 7 s · 3 here: Ada, Bob, Zoë"),
+        (CONNECTED._replace(silent=2.9), " lobby · connected · 3 here"),
         (CONNECTED._replace(path=Path(0.0012, 1, 5), resumed=True), "RTT 1.2 ms · 1 packet lost, 5 bytes sent again"),
         (CONNECTED._replace(path=Path(0.0012, 0, 0), resumed=True), "RTT 1.2 ms · 0 packets lost · resumed"),
     ],
