@@ -57,7 +57,8 @@ class Kind(StrEnum):
     MSG = "msg"  # for the recipient alone: room is empty
     # What a client asks for, besides:
     HELLO = "hello"  # first: nickname, room, session, seq (the last that was settled), seen, store; text: the password
-    # id: of the message `seen` stands for, in case that another server knows it
+    # id: of the message `seen` stands for, in case that another server knows it; number: how many of the messages up to
+    # seq it can send again, in case that another server does not know them
     JOIN = "join"  # another room
     NICK = "nick"  # another nickname
     WHO = "who"  # NAMES

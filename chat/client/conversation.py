@@ -83,17 +83,10 @@ class Conversation:
 
     def hello(self) -> Message:
         """The greeting that begins a connection; what follows waits for the welcome."""
-        return Message(
-            self.nickname,
-            self._password,
-            kind=Kind.HELLO,
-            room=self.room,
-            seq=self._outgoing.confirmed,
-            session=self._session,
-            id=self._incoming.seen_id,
-            seen=self._incoming.seen,
-            store=self._incoming.store,
-        )
+        incoming, outgoing = self._incoming, self._outgoing
+        hello = Message(self.nickname, self._password, kind=Kind.HELLO, room=self.room, session=self._session)
+        hello = hello._replace(seq=outgoing.confirmed, number=outgoing.repeatable)
+        return hello._replace(id=incoming.seen_id, seen=incoming.seen, store=incoming.store)
 
     def begin(self) -> None:
         """A new connection: nothing has come on it."""
@@ -137,7 +130,7 @@ class Conversation:
         if self._requests and self._requests[0].behind <= self._outgoing.sent:
             request = self._requests[0]
             if request.message.kind in _CHANGES:
-                if self._outgoing.confirmed < request.behind:
+                if self._outgoing.settled < request.behind:
                     return None
                 self._asked = request
             return self._requests.popleft().message
@@ -222,6 +215,7 @@ class Conversation:
             self._asked = None
             if elsewhere:
                 self._old_until[self.room] = message.number
+                self._outgoing.forget_settled()
             return events
         self.welcomed = True
         if message.store != self._incoming.store:
@@ -268,6 +262,8 @@ class Conversation:
         return [Rooms(tuple(Room(name, int(people)) for name, _, people in lines if people.isdecimal()))]
 
     def _refused(self, message: Message) -> list[Event]:
+        if self._outgoing.repeats(message.seq):
+            return []
         dropped = self._outgoing.drop(message.seq)
         self.unheard.pop(message.seq, None)
         if self._asked and message.recipient == self._asked.message.kind:

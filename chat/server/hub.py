@@ -185,13 +185,14 @@ class Hub:
             self.claim(hello.session, nickname)
         return nickname
 
-    def settled(self, session: str, claimed: int) -> int:
+    def settled(self, session: str, claimed: int, repeatable: int = 0) -> int:
         """Up to which seq everything of a session is settled, here or on another server, which may have told the client
-        of more than us: `claimed`."""
+        of more than us: `claimed`. The last `repeatable` of these can be had from the client, so that we have them
+        before what follows, even if that server never tells us."""
         known = self.history.seq(session)
         if self.ledger is None:
             return max(0, claimed) if known is None else known
-        return max(known or 0, self.ledger.seq(sender_id(session)), claimed)
+        return max(known or 0, self.ledger.seq(sender_id(session)), claimed - max(0, repeatable))
 
     def names(self, room: str) -> list[str]:
         """The nicknames of those who are in a room and have one, sorted, wherever they are."""

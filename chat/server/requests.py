@@ -76,7 +76,7 @@ def _hello(hub: Hub, client: Client, message: Message) -> None:
     room = room_key(message.room)
     is_elsewhere = hub.others.get(sender_id(session)) is not None and not hub.nicknames.has(sender_id(session))
     nickname = hub.grant(message)
-    settled = hub.settled(session, message.seq)
+    settled = hub.settled(session, message.seq, message.number)
     hub.history.enter(session, settled, nickname, room, hub.now())
     previous = hub.connected(session)
     if previous is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chat.client.outgoing import MAX_UNCONFIRMED, WINDOW, Outgoing
-from chat.message import Message
+from chat.client.outgoing import MAX_KEPT, MAX_KEPT_SIZE, MAX_UNCONFIRMED, WINDOW, Outgoing
+from chat.message import Kind, Message
 
 
 def outgoing(*texts: str) -> Outgoing:
@@ -46,13 +46,70 @@ def test_a_return_sends_the_rest_again() -> None:
     assert sent(out) == ["three"]
 
 
-def test_a_server_that_knows_less_than_it_has_confirmed() -> None:
-    """Its store is gone; what it had confirmed is gone with it, and is not kept here."""
+def test_a_server_that_knows_less_than_another_has_confirmed() -> None:
+    """It is sent the rest again, and what follows when it has settled that: it must not overtake."""
+    out = outgoing("one", "two", "three")
+    sent(out)
+    out.confirm(2)
+    assert out.repeatable == 2
+    assert out.returned(1) == []
+    assert sent(out) == ["two"]
+    assert out.repeats(2)
+    assert not out.repeats(3)
+    assert (out.confirmed, out.settled, len(out)) == (2, 1, 1)
+    assert out.confirm(2) == []
+    assert sent(out) == ["three"]
+    assert [message.text for message in out.confirm(3)] == ["three"]
+    assert out.returned(0) == []
+    assert sent(out) == ["one", "two", "three"]
+
+
+def test_what_is_said_again_to_another_server_goes_on_when_it_is_asked_for_later() -> None:
     out = outgoing("one", "two")
     sent(out)
     out.confirm(2)
+    out.returned(2)
     out.add(Message("zoe", "three"))
-    assert out.returned(0) == []
+    assert sent(out) == ["three"]
+
+
+def test_what_was_refused_leaves_no_gap_for_another_server() -> None:
+    """Its place is taken by something that no server can take, and of which nobody is told."""
+    out = outgoing("one", "two", "three")
+    sent(out)
+    assert out.drop(2) is not None
+    assert len(out) == 2
+    out.returned(0)
+    again = [out.next_unsent() for _ in range(3)]
+    second = Message("zoe", "", kind=Kind.MSG, session="session", seq=2)
+    assert again == [Message("zoe", "one", session="session", seq=1), second, None]
+    assert out.repeats(2)
+    out.confirm(2)
+    assert sent(out) == ["three"]
+
+
+def test_what_could_be_sent_again_has_a_limit() -> None:
+    out = Outgoing("session")
+    for number in range(1, MAX_KEPT + 11):
+        out.add(Message("zoe", "x"))
+        out.confirm(number)
+    assert out.repeatable == MAX_KEPT
+    half = "x" * (MAX_KEPT_SIZE // 2)
+    for number in range(out.last + 1, out.last + 4):
+        out.add(Message("zoe", half))
+        out.confirm(number)
+    assert out.repeatable == 2
+    out.forget_settled()
+    assert out.repeatable == 0
+
+
+def test_what_was_said_in_another_room_is_not_sent_again() -> None:
+    out = outgoing("one", "two")
+    sent(out)
+    out.confirm(2)
+    out.forget_settled()
+    out.add(Message("zoe", "three"))
+    out.returned(2)
     assert sent(out) == ["three"]
 
 

@@ -57,6 +57,7 @@ class Member:
         session: str = "",
         simple: bool = False,
         seq: int = 0,
+        repeatable: int = 0,
         seen: Message | None = None,
         store: str = "",
     ) -> None:
@@ -72,8 +73,8 @@ class Member:
         assert hub.add(self.client)
         if not simple:
             number, id = (seen.number, seen.id) if seen else (0, "")
-            hello = Message(nickname, "", id, kind=Kind.HELLO, room=room, seq=seq, seen=number, store=store)
-            self.ask(hello._replace(session=self.session))
+            hello = Message(nickname, "", id, kind=Kind.HELLO, room=room, seq=seq, number=repeatable, seen=number)
+            self.ask(hello._replace(session=self.session, store=store))
 
     def ask(self, message: Message) -> None:
         answer(self._hub, self.client, message)
@@ -81,6 +82,10 @@ class Member:
     def say(self, text: str, kind: str = Kind.SAY, recipient: str = "") -> None:
         self._seq += 1
         self.ask(Message(self.nickname, text, kind=kind, recipient=recipient, seq=self._seq, session=self.session))
+
+    def go_on(self, settled: int) -> None:
+        """What it says next comes behind what is settled."""
+        self._seq = settled
 
     def leave(self) -> None:
         self._hub.remove(self.client, True, "")

@@ -272,3 +272,31 @@ def test_what_was_said_elsewhere_and_confirmed_is_not_said_again(join: Join) -> 
         back.say(text)
     bob.hears("three")
     assert bob.heard == ["one", "two", "three"]
+
+
+def test_what_was_confirmed_elsewhere_and_is_not_known_yet_is_said_again_before_what_follows(
+    join: Join, redis: RedisServer
+) -> None:
+    """The bus is away: the one server cannot tell the other what it has confirmed. Both will tell it to the third."""
+    one, two, three = join(), join(), join()
+    bob, cara = Member(two.hub, "Bob"), Member(three.hub, "Cara")
+    ada = Member(one.hub, "Ada")
+    ada.say("one")
+    bob.hears("one")
+    redis.kill()
+    ada.say("two")
+    ada.hears("two")
+    ada.lose()
+    forgetful = Member(two.hub, "Eve", seq=2)  # nothing can be had from her
+    assert forgetful.welcome.seq == 2
+    back = Member(two.hub, "Ada", session=ada.session, seq=2, repeatable=2, store=one.history.store)
+    assert back.welcome.seq == 1
+    back.go_on(1)
+    back.say("two")
+    back.say("three")
+    bob.hears("three")
+    redis.start()
+    dan = Member(one.hub, "Dan")
+    for member in (bob, cara, dan):
+        member.hears("one", "two", "three")
+        assert [text for text in member.heard if text in ("one", "two", "three")] == ["one", "two", "three"]
