@@ -53,6 +53,15 @@ def join(trust: Trust, listener: Listener, session: Session | None = None) -> Co
     )
 
 
+def met(trust: Trust, resuming: Listener) -> Session:
+    """What an earlier connection is resumed with."""
+    with join(trust, resuming) as first:
+        until(lambda: first.session)
+        resuming.accept(PATIENCE).close(timeout=0)
+        assert first.session
+        return first.session
+
+
 def test_new_then_the_same(listener: Listener, tmp_path: Path, server_files: CertificateFiles) -> None:
     told: list[str] = []
     trust, server = Trust(tmp_path, tell=told.append), format_address(listener.address)
@@ -100,10 +109,7 @@ def test_another_key_gets_no_early_data(
 ) -> None:
     """The session belongs to the key that is kept."""
     trust = Trust(tmp_path)
-    with join(trust, resuming) as first:
-        until(lambda: first.session)
-        session = first.session
-        resuming.accept(PATIENCE).close(timeout=0)
+    session = met(trust, resuming)
     with join(trust, resuming, session) as again:
         again.open_stream().sendall(b"early", end_stream=True)
         assert resuming.accept(PATIENCE).accept_stream(PATIENCE).early_data
@@ -118,10 +124,7 @@ def test_what_comes_of_early_data_later_is_explained(
 ) -> None:
     """Somebody else at the server's address lets the early data go, and would be sent it again."""
     trust = Trust(tmp_path)
-    with join(trust, resuming) as first:
-        until(lambda: first.session)
-        session = first.session
-        resuming.accept(PATIENCE).close(timeout=0)
+    session = met(trust, resuming)
     address = resuming.address
     resuming.close()
     with listen(

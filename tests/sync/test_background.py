@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -36,6 +37,21 @@ class Work:
         return [item for items, _ in self.calls for item in items]
 
 
+@pytest.fixture
+def work() -> Work:
+    return Work(pause=3600.0)
+
+
+@pytest.fixture
+def resting(work: Work) -> Iterator[Background]:
+    """It has worked on 1, and wants to be left alone for an hour."""
+    background = Background(work, name="test", capacity=100)
+    background.put(1, 1)
+    until(lambda: work.calls)
+    yield background
+    background.close(PATIENCE)
+
+
 def test_what_is_put_in_is_worked_on_in_order() -> None:
     work = Work()
     background = Background(work, name="test", capacity=100)
@@ -48,16 +64,23 @@ def test_what_is_put_in_is_worked_on_in_order() -> None:
     assert [last for _, last in work.calls] == [False] * (len(work.calls) - 1) + [True]
 
 
-def test_closing_does_what_is_left() -> None:
-    work = Work(pause=3600.0)
-    background = Background(work, name="test", capacity=100)
-    background.put(1, 1)
-    until(lambda: work.calls)
-    background.put(2, 1)
-    background.put(3, 1)
-    assert work.items == [1]  # it wants to be left alone for an hour
-    assert background.close()
-    assert work.calls == [([1], False), ([2, 3], True)]
+@pytest.mark.parametrize(
+    ("end", "calls"),
+    [
+        (lambda background: background.close(PATIENCE), [([2, 3], True)]),
+        (lambda background: background.flush(PATIENCE), [([2, 3], False)]),
+        (lambda background: background.stop(), []),
+    ],
+    ids=["close", "flush", "stop"],
+)
+def test_what_ends_the_rest(
+    work: Work, resting: Background, end: Callable[[Background], object], calls: list[tuple[list[Any], bool]]
+) -> None:
+    resting.put(2, 1)
+    resting.put(3, 1)
+    assert work.items == [1]
+    end(resting)
+    assert work.calls == [([1], False), *calls]
 
 
 def test_closing_without_any_work() -> None:
@@ -78,15 +101,10 @@ def test_a_pause_is_short_if_it_says_so() -> None:
     assert work.items == [1]
 
 
-def test_a_pause_ends_when_much_has_come() -> None:
-    work = Work(pause=3600.0)
-    background = Background(work, name="test", capacity=100)
-    background.put(1, 1)
-    until(lambda: work.calls)
-    background.put(2, 25)
-    background.put(3, 1)
+def test_a_pause_ends_when_much_has_come(work: Work, resting: Background) -> None:
+    resting.put(2, 25)
+    resting.put(3, 1)
     until(lambda: work.items == [1, 2, 3])
-    background.close()
 
 
 def test_stuck_it_takes_what_there_is_room_for_and_does_not_block() -> None:
@@ -104,16 +122,11 @@ def test_stuck_it_takes_what_there_is_room_for_and_does_not_block() -> None:
     assert work.items == ["stuck", "a", "c"]
 
 
-def test_stopped_it_does_nothing_more() -> None:
-    work = Work(pause=3600.0)
-    background = Background(work, name="test", capacity=10)
-    background.put(1, 1)
-    until(lambda: work.calls)
-    background.put(2, 1)
-    background.stop()
-    assert background.closed
-    assert not background.put(3, 1)
-    assert background.close(PATIENCE)
+def test_stopped_it_does_nothing_more(work: Work, resting: Background) -> None:
+    resting.stop()
+    assert resting.closed
+    assert not resting.put(2, 1)
+    assert resting.close(PATIENCE)
     assert work.calls == [([1], False)]
 
 
@@ -125,21 +138,15 @@ def test_stopped_before_it_began() -> None:
     assert work.calls == []
 
 
-def test_flushing_does_not_wait_for_the_pause() -> None:
-    work = Work(pause=3600.0)
-    background = Background(work, name="test", capacity=10)
-    assert background.flush()
-    background.put(1, 1)
-    until(lambda: work.calls)
-    background.put(2, 1)
-    assert background.flush(PATIENCE)
-    assert work.calls == [([1], False), ([2], False)]
+def test_flushing_waits_as_long_as_it_may(work: Work, resting: Background) -> None:
+    assert resting.flush()
     work.go.clear()
-    background.put(3, 1)
-    assert not background.flush(0.0)
+    resting.put(2, 1)
+    assert not resting.flush(0.0)
     work.go.set()
-    assert background.close(PATIENCE)
-    assert background.flush(PATIENCE)
+    assert resting.close(PATIENCE)
+    assert resting.flush(PATIENCE)
+    assert work.items == [1, 2]
 
 
 def test_an_unexpected_error_is_told_and_the_work_goes_on(caplog: pytest.LogCaptureFixture) -> None:
@@ -179,17 +186,13 @@ def test_the_end_of_the_program_waits_for_it() -> None:
     assert result.stderr == ""
 
 
-def test_a_child_process_begins_anew() -> None:
+def test_a_child_process_begins_anew(work: Work, resting: Background) -> None:
     """What waits is its parent's; what it puts in, its own thread does."""
-    work = Work(pause=3600.0)
-    background = Background(work, name="test", capacity=10)
-    background.put(1, 1)
-    until(lambda: work.calls)
-    background.put(2, 1)
+    resting.put(2, 1)
     child = os.fork()
     if child == 0:
-        background.put(3, 1)
-        os._exit(not background.close(PATIENCE) or work.items != [1, 3])
+        resting.put(3, 1)
+        os._exit(not resting.close(PATIENCE) or work.items != [1, 3])
     assert os.waitpid(child, 0)[1] == 0
-    assert background.close(PATIENCE)
+    assert resting.close(PATIENCE)
     assert work.items == [1, 2]

@@ -27,7 +27,7 @@ HELP = "make a handshake with a QUIC server and tell what it is like"
 EXAMPLE = "python -m chat serve & sleep 2\npython -m quicmini probe localhost:4242 --insecure; kill $!"
 
 # What is offered unless somebody names it: HTTP/3, HTTP/0.9 of the interop runner, DNS over QUIC, and the chat.
-PROTOCOLS = ("h3", "hq-interop", "doq", "simpleproto")
+PROTOCOLS = ("h3", "hq-interop", "doq", "quicmini-chat/1", "simpleproto")
 
 # How long to wait for what comes after the handshake, tickets and such: seconds, round trips; and how often to look.
 PATIENCE, ROUND_TRIPS, GLANCE = 0.3, 4, 0.05

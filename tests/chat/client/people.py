@@ -9,13 +9,33 @@ from typing import TypeVar
 from chat.client.events import Ended, Event, Said, State, StateChanged
 from chat.client.network import Network
 from chat.client.session import Session
-from chat.client.wire import Dial
+from chat.client.wire import Dial, QuicDial
+from chat.exchange import chat_config
+from chat.message import ALPN_PROTOCOLS
+from quicmini import Connection, Listener, connect
+from quicmini import Session as QuicSession
 
-__all__ = ["Laptop", "Person"]
+__all__ = ["Laptop", "Person", "dial_to"]
 
 PATIENCE = 30.0  # seconds: a limit against hangs
 
 E = TypeVar("E")
+
+
+def dial_to(listener: Listener, cafile: str) -> QuicDial:
+    """Leads to a server of this process, over QUIC."""
+
+    def connect_to(*, session: QuicSession | None, early_data: bool) -> Connection:
+        return connect(
+            listener.address,
+            alpn_protocols=ALPN_PROTOCOLS,
+            cafile=cafile,
+            session=session,
+            early_data=early_data,
+            config=chat_config(),
+        )
+
+    return QuicDial(connect_to)
 
 
 class Laptop:

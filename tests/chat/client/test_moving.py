@@ -10,12 +10,11 @@ import pytest
 from chat.client import keeper
 from chat.client.events import CaughtUp, Moved, Said, State, StateChanged, Welcomed
 from chat.client.wire import QuicDial, QuicWire
-from chat.exchange import chat_config
 from chat.message import ALPN_PROTOCOLS
 from chat.server import Server
-from quicmini import Config, Connection, Session, connect, listen
+from quicmini import Config, listen
 from tests.certificates import CertificateFiles
-from tests.chat.client.people import Laptop, Person
+from tests.chat.client.people import Laptop, Person, dial_to
 
 
 @pytest.fixture
@@ -32,17 +31,7 @@ def dial(server_files: CertificateFiles) -> Iterator[QuicDial]:
     thread = threading.Thread(target=server.serve)
     thread.start()
 
-    def dial(*, session: Session | None, early_data: bool) -> Connection:
-        return connect(
-            listener.address,
-            alpn_protocols=ALPN_PROTOCOLS,
-            cafile=server_files.cafile,
-            session=session,
-            early_data=early_data,
-            config=chat_config(),
-        )
-
-    yield QuicDial(dial)
+    yield dial_to(listener, server_files.cafile)
     server.close()
     thread.join()
 

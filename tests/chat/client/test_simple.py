@@ -10,29 +10,17 @@ import pytest
 import chat.client.session
 from chat.client.events import Moved, Refused, Said, State, StateChanged, Welcomed
 from chat.client.network import SystemNetwork
-from chat.client.wire import QuicDial
-from chat.exchange import Inbox, Outbox, chat_config
+from chat.exchange import Inbox, Outbox
 from chat.message import ALPN_PROTOCOLS, MAX_MESSAGE_SIZE, Kind, Message
 from quicmini import ApplicationError, Connection, ConnectionClosedOK, Listener, Session, connect
 from tests.certificates import CertificateFiles
-from tests.chat.client.people import Person
+from tests.chat.client.people import Person, dial_to
 
 
 @pytest.fixture
 def zoe(listener: Listener, server_files: CertificateFiles) -> Iterator[Person]:
     """A session with `listener`, which speaks nothing else."""
-
-    def dial(*, session: Session | None, early_data: bool) -> Connection:
-        return connect(
-            listener.address,
-            alpn_protocols=ALPN_PROTOCOLS,
-            cafile=server_files.cafile,
-            session=session,
-            early_data=early_data,
-            config=chat_config(),
-        )
-
-    person = Person(QuicDial(dial), "zoe")
+    person = Person(dial_to(listener, server_files.cafile), "zoe")
     person.start()
     yield person
     person.leave()
@@ -145,7 +133,7 @@ def test_what_is_for_one_alone_is_not_told_to_all_even_if_said_too_early(
     def dial(*, session: Session | None, early_data: bool) -> Connection:
         return connect(listener.address, alpn_protocols=ALPN_PROTOCOLS, cafile=server_files.cafile)
 
-    person = Person(QuicDial(dial), "zoe")
+    person = Person(dial_to(listener, server_files.cafile), "zoe")
     person.say("psst", Kind.MSG, "bob")
     person.say("hello")
     person.start()

@@ -71,7 +71,7 @@ def test_a_good_server(serve: Callable[..., str], authority: Authority, capsys: 
         "in use": "QUIC v1 (0x00000001)",
         "Retry": "no  RFC 9000 §8.1.2",
         "cipher suite": "TLS_AES_128_GCM_SHA256 (0x1301)",
-        "ALPN": "h3  of h3, hq-interop, doq, simpleproto",
+        "ALPN": "h3  of h3, hq-interop, doq, quicmini-chat/1, simpleproto",
         "client certificate": "not asked for",
         "signed the handshake": "ecdsa_secp256r1_sha256 (0x0403)  RFC 9846 §4.5.2",
         "max_idle_timeout": "30,000 ms  RFC 9000 §18.2",
