@@ -154,7 +154,7 @@ def _add_join(subparsers: Subparsers) -> None:
         "Each line of stdin becomes a message; each message becomes a line '[nick]: text' on stdout. At the end of "
         "stdin it leaves, after the server has acknowledged everything. Logs go to stderr. When you first join a "
         "server its key is kept, and from then on no other server is taken for it.",
-        "python -m chat join chat.example.org:4242 -n Zoe --ca cert.pem",
+        "python -m chat join chat.example.org:4242 -n Zoe",
     )
     join.set_defaults(command=join_chat)
     join.add_argument(

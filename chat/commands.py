@@ -72,7 +72,7 @@ def _server(
         raise problems.of_listening(error, format_address((options.bind, options.port))) from error
     files = identity.files()
     announce(files)
-    logger.info("join with: python -m chat join %s", _join_arguments(options, listener.address, files))
+    logger.info("join with: python -m chat join %s", _join_arguments(options, listener.address))
     logger.info("listening on UDP %s", format_address(listener.address))
     make_limit = partial(RateLimit, options.burst, options.rate)
     return Server(listener, history, admission=admission, bus=bus, make_limit=make_limit)
@@ -144,14 +144,11 @@ def _listen(options: argparse.Namespace, identity: Identity, capture: Capture | 
         raise problems.of_listening(error, format_address((options.bind, options.port))) from error
 
 
-def _join_arguments(options: argparse.Namespace, address: tuple[str, int], files: CertificateFiles) -> str:
-    """How a client on this machine joins, under a name that the server's certificate has."""
+def _join_arguments(options: argparse.Namespace, address: tuple[str, int]) -> str:
+    """How somebody on this machine joins for the first time: the server is known by its key from then on."""
     host, port = address
-    if options.cert:
-        trust = f"--ca {files.certfile} unless the system trusts it"
-        return f"NAME:{port} -n NICK (NAME: one that the certificate is for; {trust})"
     name = format_address(("localhost" if host in WILDCARD_ADDRESSES else host, port))
-    return f"{name} -n NICK --ca {files.certfile}"
+    return f"{name} -n NICK{' --cert FILE --key FILE' if options.client_ca else ''}"
 
 
 def _identity(options: argparse.Namespace) -> Identity:

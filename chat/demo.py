@@ -238,7 +238,7 @@ def _summarize(stats: dict[str, Stats], paths: dict[str, LossyPath]) -> None:
     loss = f"The paths threw away {thrown} of {thrown + carried} datagrams"
     _show(f"\n{loss}; all {messages} messages reached both people all the same.")
     _show("Each had a stream of its own, opened, filled and ended by one packet; nobody waited for another.")
-    _show("Now you: 'python -m chat serve' says how to join.")
+    _show("Now you: python -m chat serve, and in another terminal: python -m chat join localhost -n YOU")
 
 
 def _milliseconds(seconds: float) -> str:

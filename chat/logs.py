@@ -14,7 +14,7 @@ import sys
 from chat.text import printable
 from quicmini import Connection
 
-__all__ = ["FORMATS", "ConnectionLog", "connection_log", "set_up"]
+__all__ = ["FORMATS", "ConnectionLog", "connection_log", "log_of", "set_up"]
 
 FORMATS = ("text", "json")
 
@@ -33,7 +33,12 @@ def set_up(form: str, *, timestamps: bool) -> None:
 
 def connection_log(connection: Connection) -> ConnectionLog:
     """The chat's logger, for records of one connection."""
-    return logging.LoggerAdapter(logger, {"connection": connection.original_connection_id.hex()})
+    return log_of(connection.original_connection_id.hex())
+
+
+def log_of(connection: str) -> ConnectionLog:
+    """The same, of a connection of which the ID is known; empty: of none."""
+    return logging.LoggerAdapter(logger, {"connection": connection})
 
 
 class _Text(logging.Formatter):

@@ -89,7 +89,8 @@ class Welcomed(NamedTuple):
     """The server knows this session, under this nickname and in this room; again, too, when one of them changes.
 
     text: its greeting. dialect: `chat.message.Dialect`. returned: it knew the session from before. resumed: TLS went
-    on from an earlier connection; early: the greeting went with the first flight (0-RTT).
+    on from an earlier connection; early: the greeting went with the first flight (0-RTT). connection: the ID by which
+    logs, qlog and captures name the connection.
     """
 
     nickname: str
@@ -99,6 +100,7 @@ class Welcomed(NamedTuple):
     returned: bool = False
     resumed: bool = False
     early: bool = False
+    connection: str = ""
 
 
 class CaughtUp(NamedTuple):

@@ -27,6 +27,7 @@ from chat.client.plain import PlainFace
 from chat.client.session import Session
 from chat.client.wire import Connect, QuicDial, QuicWire
 from chat.exchange import chat_config
+from chat.logs import log_of
 from chat.message import ALPN_PROTOCOLS
 from chat.problems import Problem
 from chat.recording import recording
@@ -170,7 +171,8 @@ def _show_events(session: Session, events: queue.Queue[Event], face: Face, *, co
         event = events.get()
         if isinstance(event, StateChanged) and event.state is State.CONNECTED and not connected and session.wire:
             connected = True
-            logger.info("connected to %s as %s", format_address(session.wire.remote), session.nickname)
+            log = log_of(session.wire.id)
+            log.info("connected to %s as %s", format_address(session.wire.remote), session.nickname)
             if _is_terminal(sys.stdin):
                 logger.info("each line that you type is a message, /help lists commands; Ctrl-D leaves")
             threading.Thread(target=_type, args=(session, commands), name="chat typist", daemon=True).start()

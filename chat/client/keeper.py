@@ -221,7 +221,7 @@ class Keeper:
                 wire.send(self._conversation.hello())
             wire.establish()
             if wire.dialect is Dialect.SIMPLE:
-                self.emit(self._conversation.simple)
+                self.emit(lambda: self._with_facts(self._conversation.simple(), wire))
             elif not early:
                 wire.send(self._conversation.hello())
         except (ConnectionClosed, OSError) as error:
@@ -268,11 +268,16 @@ class Keeper:
     def _received(self, wire: Wire, message: Message) -> list[Event]:
         if self.wire is not wire or self._ended:
             return []
-        events = self._conversation.received(message)
-        return [self._with_facts(event, wire) if isinstance(event, Welcomed) else event for event in events]
+        return self._with_facts(self._conversation.received(message), wire)
 
-    def _with_facts(self, welcomed: Welcomed, wire: Wire) -> Welcomed:
-        return welcomed._replace(returned=self.state is State.LOST, resumed=wire.resumed, early=wire.early)
+    def _with_facts(self, events: list[Event], wire: Wire) -> list[Event]:
+        returned = self.state is State.LOST
+        return [
+            event._replace(returned=returned, resumed=wire.resumed, early=wire.early, connection=wire.id)
+            if isinstance(event, Welcomed)
+            else event
+            for event in events
+        ]
 
     def _send(self, wire: Wire) -> None:
         """The thread that sends: until the connection's end, or this side leaves."""

@@ -21,6 +21,7 @@ from chat.client.events import (
 from chat.client.sentences import Whereabouts, back_again, connection_lost, names_line, rooms_line
 from chat.client.session import Session
 from chat.client.style import BELL, colours_wanted, painted
+from chat.logs import log_of
 from chat.message import Kind
 from chat.problems import writing
 from chat.text import printable
@@ -43,11 +44,14 @@ class PlainFace:
         self._whereabouts = Whereabouts(session.nickname, session.room)
         self._conversing = conversing
         self._out = out
+        self._log = log_of("")  # of the present connection
         self._terminal = out.isatty()
         self._colours = colours_wanted(out)
 
     def show(self, event: Event) -> None:
         """Raises Problem if it cannot be written, BrokenPipeError when nobody reads any more."""
+        if isinstance(event, Welcomed):
+            self._log = log_of(event.connection)
         match event:
             case Said():
                 self._said(event)
@@ -63,9 +67,9 @@ class PlainFace:
                 for line in self._whereabouts.news(event):
                     self._tell(line)
             case StateChanged(State.LOST, reason, 0):
-                logger.warning("%s", printable(connection_lost(reason)))
+                self._log.warning("%s", printable(connection_lost(reason)))
             case CaughtUp():
-                logger.info("%s", back_again(event, "nothing was missed"))
+                self._log.info("%s", back_again(event, "nothing was missed"))
 
     def _said(self, said: Said) -> None:
         if said.old and not self._conversing:

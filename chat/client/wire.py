@@ -19,6 +19,10 @@ class Wire(Protocol):
     """A connection with the server. What ends it is raised as a ConnectionClosed by whatever is called."""
 
     @property
+    def id(self) -> str:
+        """By which logs, qlog and captures name it."""
+
+    @property
     def early(self) -> bool:
         """Whether what is sent before `establish` goes with the first flight; afterwards, whether it was taken so."""
 
@@ -88,6 +92,10 @@ class QuicWire:
         established = connection.selected_alpn_protocol() is not None
         self._early = early and (not established or connection.early_data_accepted is True)
         self._outbox = Outbox(connection)
+
+    @property
+    def id(self) -> str:
+        return self.connection.original_connection_id.hex()
 
     @property
     def early(self) -> bool:

@@ -184,7 +184,23 @@ def test_joining_as_the_server_says(tmp_path: Path, bind: str) -> None:
     with Server(tmp_path, "--bind", bind) as server:
         (advice,) = (line for line in server.log.lines if "join with: python -m chat" in line)
         arguments = advice.partition("chat ")[2].replace("NICK", "zoe").split()
-        assert run(*arguments, stdin="hello\n").stdout == "[zoe]: hello\n"
+        assert "--ca" not in arguments  # it comes to know the server, as with SSH
+        joined = run(*arguments, "--state-dir", str(tmp_path / "hers"), stdin="hello\n")
+        assert joined.stdout == "[zoe]: hello\n"
+        assert " is new: its key SHA256:" in joined.stderr
+
+
+def test_both_sides_log_the_same_connection(tmp_path: Path) -> None:
+    """By its ID, under which it is found in a capture, too."""
+    with Server(tmp_path) as server, Client(server, "zoe") as zoe:
+        zoe.joined()
+        server.logs("[INFO] added client ")
+        server.signal(signal.SIGTERM)
+        zoe.logs("[WARNING] connection lost: ")
+        ours, *_, lost = (line.partition("(connection ")[2] for line in zoe.log.lines)
+        theirs = [line.partition("(connection ")[2] for line in server.log.lines if "added client" in line]
+        assert [ours] == [lost] == theirs
+        assert len(ours) > 16
 
 
 def test_ipv6(tmp_path: Path) -> None:

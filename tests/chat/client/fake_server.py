@@ -66,6 +66,7 @@ class FakeServer:
 class FakeWire:
     """One connection, from both sides: the protocol's methods are the client's."""
 
+    id = "0123456789abcdef"
     early = False
     resumed = False
     dialect = Dialect.CHAT

@@ -89,6 +89,17 @@ def test_the_rest_is_logged_for_a_program(caplog: pytest.LogCaptureFixture) -> N
     ]
 
 
+def test_a_record_names_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chat")
+    lost, zoe = StateChanged(State.LOST, "gone"), Welcomed("zoe", "lobby", "1 in lobby")
+    shown(zoe._replace(connection="1f2e"), lost, zoe._replace(connection="3d4c"), CaughtUp(0), out=io.StringIO())
+    assert [message.partition(":")[0] for message in caplog.messages] == [
+        "connection lost",
+        "back again, nothing was missed",
+    ]
+    assert [vars(record)["connection"] for record in caplog.records] == ["1f2e", "3d4c"]
+
+
 def test_a_person_sees_who_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     events = (

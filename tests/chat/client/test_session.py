@@ -53,7 +53,7 @@ def zoe(server: FakeServer) -> Iterator[Person]:
 
 def test_a_conversation(server: FakeServer, zoe: Person) -> None:
     wire = server.wire()
-    assert zoe.next(Welcomed) == Welcomed("zoe", "lobby", "welcome", "quicmini-chat/1")
+    assert zoe.next(Welcomed) == Welcomed("zoe", "lobby", "welcome", "quicmini-chat/1", connection=wire.id)
     zoe.connected()
     zoe.say("hello")
     said = wire.take()
