@@ -24,6 +24,7 @@ from chat.client.json_lines import JsonFace
 from chat.client.keeper import NotConfirmed, NoWelcome
 from chat.client.lines import read_lines
 from chat.client.plain import PlainFace
+from chat.client.sentences import messages
 from chat.client.session import Session
 from chat.client.wire import Connect, QuicDial, QuicWire
 from chat.exchange import chat_config
@@ -104,6 +105,10 @@ def _join(options: argparse.Namespace, trust: Trust, password: str, capture: Cap
     show = _converse if interface else _show
     try:
         return show(options, session, events, partial(_problem, options.server, trust))
+    except Problem as problem:
+        if session.unconfirmed and not isinstance(problem.__cause__, NotConfirmed):
+            logger.warning("%s", f"not confirmed by the server: {messages(session.unconfirmed)}")
+        raise
     finally:
         if options.stats and isinstance(session.wire, QuicWire):
             _write_stats(session.wire, options.stats)

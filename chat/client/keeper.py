@@ -15,6 +15,7 @@ from chat.client.backoff import BackOff
 from chat.client.conversation import Conversation
 from chat.client.events import Event, Moved, State, StateChanged, Welcomed
 from chat.client.network import Network
+from chat.client.sentences import messages
 from chat.client.sleep import Sleep
 from chat.client.wire import Dial, Wire
 from chat.exchange import ErrorCode
@@ -103,7 +104,7 @@ class Keeper:
             error = unexpected
         missing = self._conversation.unconfirmed
         if error is None and missing:
-            error = NotConfirmed(f"left before the server had confirmed {missing} message{'s' if missing > 1 else ''}")
+            error = NotConfirmed(f"left before the server had confirmed {messages(missing)}")
         self._change_state(StateChanged(State.ENDED, reason(error) if error else ""))
         return error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat.client.events import CaughtUp, Names, Rooms, Welcomed
 
-__all__ = ["Whereabouts", "back_again", "connection_lost", "names_line", "rooms_line"]
+__all__ = ["Whereabouts", "back_again", "connection_lost", "messages", "names_line", "rooms_line"]
 
 
 def names_line(names: Names) -> str:
@@ -17,6 +17,11 @@ def rooms_line(rooms: Rooms) -> str:
     return f"rooms: {', '.join(f'{name} ({people})' for name, people in rooms.rooms)}"
 
 
+def messages(count: int) -> str:
+    """So many."""
+    return f"{count} message{'s' * (count != 1)}"
+
+
 def connection_lost(reason: str) -> str:
     """Told once, however many attempts it takes to come back."""
     return f"connection lost: {reason}; coming back"
@@ -24,8 +29,7 @@ def connection_lost(reason: str) -> str:
 
 def back_again(caught_up: CaughtUp, otherwise: str = "") -> str:
     """otherwise: what is said if nothing was missed."""
-    count = caught_up.messages
-    missed = f"{count} message{'s' * (count > 1)} caught up" if count else otherwise
+    missed = f"{messages(caught_up.messages)} caught up" if caught_up.messages else otherwise
     return f"back again{', ' * bool(missed)}{missed}"
 
 

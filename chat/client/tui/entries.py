@@ -32,11 +32,12 @@ def of_notice(text: str, now: float) -> list[Entry]:
     return [Entry(now, (("class:notice", f"· {line}"),)) for line in text.split("\n")]
 
 
-def of_refusal(refused: Refused, now: float) -> Entry:
-    """Why something is not done."""
+def of_refusal(refused: Refused, now: float, more: int = 0) -> Entry:
+    """Why something is not done; more: how many other messages are not sent for the same reason."""
     text = refused.text
     if refused.said and refused.kind in SPOKEN:
-        text = f"not sent: {text} ({elided(refused.said, MAX_QUOTED)})"
+        others = f", and {more} more" if more else ""
+        text = f"not sent: {text} ({elided(refused.said, MAX_QUOTED)}{others})"
     return Entry(now, (("class:error", f"! {text}"),))
 
 

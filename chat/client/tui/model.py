@@ -44,6 +44,14 @@ class Typed(NamedTuple):
     time: float
 
 
+class _Refusals(NamedTuple):
+    """Several in a row for the same reason: the first, how many more, and where they are shown."""
+
+    first: Refused
+    more: int
+    entry: Entry
+
+
 class Model:
     """Nothing here blocks, and all of it belongs to the interface's thread.
 
@@ -62,6 +70,7 @@ class Model:
         self._ask_names = ask_names
         self._clock = clock
         self._bell = False
+        self._refusals: _Refusals | None = None
         self._simple = False
         self._names_wanted = False  # by the person
         self._names_old = False
@@ -182,7 +191,20 @@ class Model:
             self._forget(refused.kind, refused.said)
         self._history_wanted &= refused.kind != Kind.HISTORY
         self._names_wanted &= refused.kind != Kind.WHO
-        self.transcript.add(entries.of_refusal(refused, self._clock()))
+        if refused.said and self._count(refused):
+            return
+        entry = entries.of_refusal(refused, self._clock())
+        self._refusals = _Refusals(refused, 0, entry)
+        self.transcript.add(entry)
+
+    def _count(self, refused: Refused) -> bool:
+        """Say it with the one before, if that is still the last that is to be read, and has the same reason."""
+        last = self._refusals
+        if last is None or (last.first.text, last.first.kind) != (refused.text, refused.kind):
+            return False
+        entry = entries.of_refusal(last.first, last.entry.time, last.more + 1)
+        self._refusals = _Refusals(last.first, last.more + 1, entry)
+        return self.transcript.amend(last.entry, entry)
 
     def _welcomed(self, welcomed: Welcomed) -> None:
         before = self.status

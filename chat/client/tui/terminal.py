@@ -19,6 +19,7 @@ from prompt_toolkit.output import Output
 
 from chat.client.events import Ended, Event, State, Welcomed
 from chat.client.keeper import NotConfirmed
+from chat.client.sentences import messages
 from chat.client.session import Session
 from chat.client.style import colours_wanted
 from chat.client.tui.model import Model
@@ -208,12 +209,12 @@ class Terminal:
         if self._session.state is State.LOST and not waiting:
             return None
         if not self._over.wait(QUIET_PATIENCE) and waiting:
-            logger.info("leaving: %s not confirmed yet", _messages(waiting))
+            logger.info("leaving: %s not confirmed yet", messages(waiting))
             self._over.wait(LEAVE_PATIENCE)
         if self._over.is_set():
             return self._error
         waiting = self._session.unconfirmed
-        return NotConfirmed(f"left before the server had confirmed {_messages(waiting)}") if waiting else None
+        return NotConfirmed(f"left before the server had confirmed {messages(waiting)}") if waiting else None
 
 
 def _soon(loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> bool:
@@ -237,7 +238,3 @@ def _path(session: Session) -> Path:
         stats.bytes_in_flight,
         stats.packets_received,
     )
-
-
-def _messages(count: int) -> str:
-    return f"{count} message{'s' if count > 1 else ''}"

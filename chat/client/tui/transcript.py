@@ -70,6 +70,16 @@ class Transcript:
         if len(self._entries) > MAX_ENTRIES or self._characters > MAX_CHARACTERS:
             self._forget()
 
+    def amend(self, entry: Entry, amended: Entry) -> bool:
+        """Have this instead of an entry, if it is the last one; whether it is."""
+        if not self._entries or self._entries[-1] is not entry:
+            return False
+        self._entries[-1] = amended
+        self._characters += amended.length - entry.length
+        if len(self._starts) == len(self._entries):
+            del self._rows[self._starts.pop() :]
+        return True
+
     def insert(self, entry: Entry) -> bool:
         """A message from the past: before what the same room heard after it; whether there is such a thing."""
         place = len(self._entries)

@@ -100,6 +100,26 @@ def test_what_was_typed_stands_below_until_it_comes_back() -> None:
     ]
 
 
+def test_refusals_for_the_same_reason_are_counted() -> None:
+    """As of a paste that was too long for the server."""
+    scene = Scene()
+    for number in range(500, 503):
+        scene.model.show(Refused("too fast", Kind.SAY, number, f"line {number}"))
+        scene.rows()
+    scene.model.show(Refused("too long", Kind.SAY, 503, "line 503"))
+    scene.model.show(Said("Ada", "stop!"))
+    scene.model.show(Refused("too long", Kind.SAY, 504, "line 504"))
+    for _ in range(2):
+        scene.model.show(Refused("there is no /foo", "/foo"))
+    assert scene.rows() == [
+        "! not sent: too fast (line 500, and 2 more)",
+        "! not sent: too long (line 503)",
+        "Ada: stop!",
+        "! not sent: too long (line 504)",
+        *["! there is no /foo"] * 2,
+    ]
+
+
 def test_an_old_message_of_ones_own_is_not_what_was_typed_just_now() -> None:
     scene = Scene()
     scene.model.typed(Kind.SAY, "hi", "")

@@ -145,6 +145,29 @@ def test_what_is_in_view_stays_when_the_past_comes() -> None:
     assert view(transcript)[0] == "12:00 number 5"
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_last_entry_is_amended(shown: bool) -> None:
+    transcript = filled(2)
+    tomorrow = entry("line 2", time=NOON + 86400)
+    transcript.add(tomorrow)
+    if shown:
+        view(transcript)
+    amended = entry("amended: " + "x" * 40, time=NOON + 86400)
+    assert transcript.amend(tomorrow, amended)
+    assert not transcript.amend(tomorrow, amended)
+    rows = view(transcript, height=10)
+    assert rows[:2] == lines(0, 1)
+    assert "Sunday, 22 November 2026" in rows[2]
+    assert [row.split()[-1] for row in rows[3:]] == ["amended:", "x" * 34, "x" * 6]
+    transcript.add(entry("line 3", time=NOON + 86400))
+    assert not transcript.amend(amended, tomorrow)
+    assert view(transcript, height=10)[3:] == [*rows[3:], *lines(3)]
+
+
+def test_nothing_to_amend() -> None:
+    assert not filled(0).amend(entry("a"), entry("b"))
+
+
 def test_what_stands_below_for_now() -> None:
     transcript = filled(5)
     rows = transcript.view(40, 4, [entry("more"), entry("and more")])
