@@ -26,6 +26,7 @@ from chat.server.bus import DEFAULT_PREFIX, parse_bus
 from chat.server.history import DEFAULT_LIMIT
 from chat.server.limits import BURST, RATE
 from chat.text import check_name, printable
+from quicmini import loading
 
 __all__ = ["main"]
 
@@ -43,6 +44,14 @@ DESCRIPTION = "A chat over QUIC: each message has a stream of its own, so nobody
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 for a problem (told on stderr), 130 after Ctrl-C, 141 when nobody
     reads the output any more."""
+    try:
+        loading.over()
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: list[str] | None) -> int:
     _open_what_is_closed()
     options = _parser().parse_args(arguments)
     logs.set_up(options.log_format, timestamps=options.timestamps)
@@ -59,8 +68,6 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read the output has gone, as in `| head`. The interpreter's own last flush must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
-    except KeyboardInterrupt:
-        return INTERRUPTED
     return status
 
 

@@ -10,6 +10,7 @@ with quicmini.listen(("", 4433), alpn_protocols=["echo"], certfile="cert.pem", k
         ...  # usually in a thread of its own
 """
 
+from quicmini import loading as loading  # before everything else, which takes a while
 from quicmini.config import Config
 from quicmini.errors import (
     ApplicationError,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from textwrap import indent
 from typing import Protocol
 
+from quicmini import loading
 from quicmini.study import bounds, dissect, keys, vectors
 from quicmini.study.probe import command as probe
 from quicmini.study.trace import command as trace
@@ -58,6 +59,14 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
+    try:
+        loading.over()
+        return _run(argv)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
     description = "QUIC v1 and v2 from scratch: tools to study the protocol."
     parser = ArgumentParser(prog="quicmini", description=description, epilog="Try it: python -m quicmini vectors")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -75,13 +84,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     own, program = _split(list(sys.argv[1:] if argv is None else argv))
     arguments = parser.parse_args(own)
     arguments.program = program
+    if sys.stdout is None:
+        print("The output cannot be written: stdout is closed.", file=sys.stderr)
+        return 1
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to stop
     try:
         status = COMMANDS[arguments.command].run(arguments)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except BrokenPipeError:  # whoever read the output has gone, as in `| head`
         _drop_output()
         return READER_GONE

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Lowest first; a module may import from its own floor and from those below.
 FLOORS = (
-    ("quicmini.errors", "quicmini.config"),
+    ("quicmini.errors", "quicmini.config", "quicmini.loading"),
     ("quicmini.wire",),
     ("quicmini.crypto",),
     ("quicmini.tls",),
