@@ -1,11 +1,7 @@
 """A bus on one Redis or Valkey server, for any number of chat servers.
 
-Below the prefix there are:
-
-    messages       a stream of what was said: every server reads all of it, from where it last was
-    servers        the ids of the servers, with the time of their last sign of life
-    server:ID      who is on a server, as a text that expires soon after the server has died
-    presence       a stream of ids of servers whose people have changed: a hint to look at once
+Below the prefix there is `messages`, a stream of what was said: every server reads all of it, from where it last was;
+and what `redis_presence` has there.
 
 One thread reads and one writes, each over a connection of its own. While the bus cannot be reached both try again, with
 ever longer pauses; what is said meanwhile waits in the outbox (see `ledger`).
@@ -15,72 +11,45 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from chat.server.bus import BusAddress, BusError
-from chat.server.bus_format import (
-    BEGINNING,
-    MAX_PEOPLE_SIZE,
-    Relayed,
-    decode_entry,
-    decode_people,
-    encode_people,
-    position_of,
-)
+from chat.server.bus_format import BEGINNING, Relayed, decode_entry, position_of
 from chat.server.group import Group
-from chat.server.others import Person
+from chat.server.redis_presence import BusTiming, Presence
 from chat.text import printable
 
-__all__ = ["MAX_SERVERS", "STREAM_LENGTH", "RedisBus", "Timing"]
+__all__ = ["STREAM_LENGTH", "RedisBus"]
 
 logger = logging.getLogger("chat")
 
 STREAM_LENGTH = 20_000  # messages that the bus holds, about: a server that was away for more of them has a gap
-PRESENCE_LENGTH = 100  # hints that it holds
 READ_COUNT = 64  # messages, or hints, that are read at once
 WRITE_COUNT = 64  # messages that are written at once
-MAX_SERVERS = 64  # other servers that are listened to: those that gave a sign of life last
 BLOCK_TIME = 2.0  # seconds that a read waits for something to come
 REPLY_TIMEOUT = 5.0  # seconds, beyond that, for an answer
 CLOSE_TIMEOUT = 3.0  # seconds for the last words
 
-_SERVER_ID = re.compile("[0-9a-f]{16}")
-
-
-class Timing(NamedTuple):
-    """All in seconds. heartbeat: between two signs of life. lifetime: after which a server without one has died.
-    grace: for which a server is missed before its people have left. first_pause, longest_pause: before the bus is tried
-    again."""
-
-    heartbeat: float = 3.0
-    lifetime: float = 10.0
-    grace: float = 5.0
-    first_pause: float = 0.1
-    longest_pause: float = 3.0
-
-
-TIMING = Timing()
+TIMING = BusTiming()
 
 
 class RedisBus:
     """The bus at an address. Raises BusError if it cannot be used. `chat.server.bus.Bus` says what the methods do."""
 
-    def __init__(self, address: BusAddress, timing: Timing = TIMING) -> None:
+    def __init__(self, address: BusAddress, timing: BusTiming = TIMING) -> None:
         self._name = address.name
         self._timing = timing
         self._reader, self._writer = _client(address), _client(address)
-        prefix = address.prefix
-        self._messages, self._presence = f"{prefix}:messages", f"{prefix}:presence"
-        self._servers, self._server = f"{prefix}:servers", f"{prefix}:server:"
+        self._prefix = address.prefix
+        self._messages = f"{address.prefix}:messages"
         self._closed = threading.Event()
         self._wake = threading.Event()
         self._again = threading.Event()  # what is pending is to be written again
@@ -88,14 +57,9 @@ class RedisBus:
         self._failing: set[Callable[[], None]] = set()
         self._lock = threading.Lock()  # for _failing
         self._garbage = 0
-        self._hint = "0-0"  # the last in the stream `presence`
-        self._seen: dict[str, list[Person]] = {}  # by server
-        self._missed_since: dict[str, float] = {}
         self._sent = 0  # the rank of what was written last
         self._oldest = 0  # the rank of what was the first to be read back at the last heartbeat
         self._oldest_since = 0.0
-        self._next_beat = 0.0
-        self._told = -1  # the version of our people that the others know
         try:
             self._do("XLEN", self._messages)
         except (RedisError, OSError) as error:
@@ -104,9 +68,10 @@ class RedisBus:
 
     def start(self, group: Group) -> None:
         self._group = group
+        self._presence = Presence(self._prefix, self._timing, group, self._ignore)
         try:
             self._resume()
-            self._look()
+            self._presence.look(self._reader)
             while self._read_messages(0):
                 pass
         except (RedisError, OSError) as error:
@@ -178,7 +143,7 @@ class RedisBus:
     def _read(self) -> None:
         """Look who is there, and read for one heartbeat."""
         self._resume()
-        self._look()
+        self._presence.look(self._reader)
         until = time.monotonic() + self._timing.heartbeat
         while not self._closed.is_set() and (left := until - time.monotonic()) > 0:
             self._read_messages(max(0.001, min(left, BLOCK_TIME)))
@@ -200,12 +165,13 @@ class RedisBus:
         """Read what comes next, and wait so long for it (0: not at all); False if nothing has come."""
         cursor = self._group.ledger.cursor
         block = ("BLOCK", max(1, int(seconds * 1000))) if seconds else ()
-        streams = (self._messages, self._presence, _id(cursor), self._hint)
+        presence = self._presence
+        streams = (self._messages, presence.stream, _id(cursor), presence.hint)
         reply = self._do("XREAD", "COUNT", READ_COUNT, *block, "STREAMS", *streams)
         entries = {name.decode(): entries for name, entries in reply or ()}
-        if hints := entries.get(self._presence):
-            self._hint = hints[-1][0].decode()
-            self._look()  # first, so that who is new is known when something of theirs follows
+        if hints := entries.get(presence.stream):
+            presence.hint = hints[-1][0].decode()
+            presence.look(self._reader)  # first, so that who is new is known when something of theirs follows
         if messages := entries.get(self._messages):
             relayed = [each for each in map(self._decoded, messages) if each is not None]
             self._group.take(relayed, cursor, position_of(messages[-1][0]))
@@ -228,25 +194,6 @@ class RedisBus:
             why = printable(str(error))[:200]
             logger.warning("the bus %s carries something of no server of ours (%s): it is ignored", self._name, why)
 
-    def _look(self) -> None:
-        """Read who is on the other servers."""
-        ids = [id.decode("ascii", "replace") for id in self._do("ZREVRANGE", self._servers, 0, MAX_SERVERS)]
-        ids = [id for id in ids if _SERVER_ID.fullmatch(id) and id != self._group.id][:MAX_SERVERS]
-        seen: dict[str, list[Person]] = {}
-        for id in ids:
-            if told := self._do("GETRANGE", self._server + id, 0, MAX_PEOPLE_SIZE):
-                try:
-                    seen[id] = decode_people(told)
-                except ValueError as error:
-                    self._ignore(error)
-        now = time.monotonic()
-        missed = {id: self._missed_since.get(id, now) for id in self._seen.keys() - seen.keys()}
-        for id, since in missed.items():
-            if now - since < self._timing.grace:  # a bus that was restarted knows nobody at first
-                seen[id] = self._seen[id]
-        self._seen, self._missed_since = seen, missed
-        self._group.see(seen)
-
     # Writing
 
     def _write(self) -> None:
@@ -262,25 +209,8 @@ class RedisBus:
 
     def _tell(self, is_last: bool = False) -> None:
         """Tell who is here, if that is news or the time has come for a sign of life."""
-        group, now, version = self._group, time.monotonic(), self._group.version()
-        if now < self._next_beat and version == self._told and not is_last:
-            return
-        people = group.people()
-        if is_last:
-            people = [person._replace(present=False) for person in people]  # until this server is back
-        with self._writer.pipeline(transaction=True) as pipeline:
-            lifetime = int(self._timing.lifetime * 1000)
-            pipeline.execute_command("ZADD", self._servers, int(time.time() * 1000), group.id)
-            pipeline.execute_command("ZREMRANGEBYRANK", self._servers, 0, -2 * MAX_SERVERS)
-            pipeline.execute_command("SET", self._server + group.id, encode_people(people), "PX", lifetime)
-            if version != self._told or is_last:
-                length = ("MAXLEN", "~", PRESENCE_LENGTH)
-                pipeline.execute_command("XADD", self._presence, *length, "*", "s", group.id)
-            pipeline.execute()
-        self._told = version
-        if now >= self._next_beat:
-            self._next_beat = now + self._timing.heartbeat
-            self._look_for_lost(now)
+        if self._presence.tell(self._writer, is_last):
+            self._look_for_lost(time.monotonic())
 
     def _look_for_lost(self, now: float) -> None:
         """What was written and never came back is written again."""

@@ -20,11 +20,12 @@ from chat.server.history import Entry, History
 from chat.server.hub import Hub
 from chat.server.ledger import Ledger
 from chat.server.others import Person
-from chat.server.redis_bus import RedisBus, Timing
+from chat.server.redis_bus import RedisBus
+from chat.server.redis_presence import BusTiming
 from tests.chat.redis_server import RedisServer
 from tests.chat.server.members import Member
 
-QUICK = Timing(heartbeat=0.1, lifetime=1.0, grace=0.3, first_pause=0.01, longest_pause=0.05)
+QUICK = BusTiming(heartbeat=0.1, lifetime=1.0, grace=0.3, first_pause=0.01, longest_pause=0.05)
 STREAM, PRESENCE, SERVERS = "quicmini-chat:messages", "quicmini-chat:presence", "quicmini-chat:servers"
 EVE = "e" * 16
 
