@@ -148,12 +148,15 @@ class RedisBus:
         while not self._closed.is_set() and (left := until - time.monotonic()) > 0:
             self._read_messages(max(0.001, min(left, BLOCK_TIME)))
 
-    def _resume(self) -> None:
+    def _resume(self) -> bool:
         """Make sure that the bus still knows the place up to which it was read; otherwise it has lost something, or
-        dropped it because this server was away for so long: then all it has is read again, and ids tell what is new."""
+        dropped it because this server was away for so long: then all it has is read again, and ids tell what is new.
+        Returns whether it knows."""
         cursor = self._group.ledger.cursor
-        if cursor != BEGINNING and not self._do("XRANGE", self._messages, _id(cursor), _id(cursor)):
-            self._start_over(cursor)
+        if cursor == BEGINNING or self._do("XRANGE", self._messages, _id(cursor), _id(cursor)):
+            return True
+        self._start_over(cursor)
+        return False
 
     def _start_over(self, cursor: str) -> None:
         if self._group.ledger.start_over(cursor):
@@ -172,7 +175,8 @@ class RedisBus:
         if hints := entries.get(presence.stream):
             presence.hint = hints[-1][0].decode()
             presence.look(self._reader)  # first, so that who is new is known when something of theirs follows
-        if messages := entries.get(self._messages):
+        messages = entries.get(self._messages)
+        if messages and self._resume():  # afterwards: else what has come would hide that what was there is gone
             relayed = [each for each in map(self._decoded, messages) if each is not None]
             self._group.take(relayed, cursor, position_of(messages[-1][0]))
         return bool(entries)

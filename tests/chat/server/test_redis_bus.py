@@ -170,6 +170,23 @@ def test_a_bus_that_was_emptied_under_our_feet_is_filled_again(join: Join, redis
     assert "Bob left" not in ada.notices
 
 
+def test_a_bus_that_was_emptied_and_has_something_new_already_is_filled_again(join: Join, redis: RedisServer) -> None:
+    """What comes next does not hide that what was read before is gone."""
+    ada, bob = together(join, "Ada", "Bob")
+    ada.say("before")
+    for member in (ada, bob):
+        member.hears("before")
+    with redis.client.pipeline(transaction=True) as pipeline:
+        pipeline.flushall()
+        pipeline.xadd(STREAM, {"m": payload("boo")})
+        pipeline.execute()
+    for member in (ada, bob):
+        member.hears("boo")
+    cara = Member(join().hub, "Cara")
+    cara.hears("before", "boo")
+    assert (ada.heard.count("before"), ada.heard.count("boo")) == (1, 1)
+
+
 def test_the_people_of_a_server_that_has_died_have_left(join: Join, redis: RedisServer) -> None:
     ada = Member(join().hub, "Ada")
     redis.client.set(f"quicmini-chat:server:{EVE}", encode_people([Person(EVE, "Eve", "lobby", 1, True)]), px=500)
