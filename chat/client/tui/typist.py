@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +16,7 @@ from chat.message import Kind
 
 __all__ = ["Typist", "lines_of"]
 
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")  # prompt_toolkit's stand-ins for bytes that are no UTF-8
 _SPOKEN_COMMANDS = {"me": 1, "msg": 2}  # those that say something, and how many words come before it
 
 
@@ -96,9 +98,9 @@ def lines_of(text: str) -> list[str]:
     """What was typed or pasted as lines that are typed one after the other; empty ones are left out.
 
     Only the first line can be a command; if it is one that says something, all lines are said in that way: what is
-    pasted behind /msg Ada is for her alone.
+    pasted behind /msg Ada is for her alone. What the terminal has sent as no UTF-8 becomes U+FFFD.
     """
-    lines = [line.rstrip() for line in text.splitlines()]
+    lines = [line.rstrip() for line in _NO_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text).splitlines()]
     first, *rest = [line for line in lines if line] or [""]
     if not first:
         return []

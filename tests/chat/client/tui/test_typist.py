@@ -18,6 +18,7 @@ from tests.chat.client.people import Person
         ("", []),
         (" \n\n", []),
         ("one\r\n\n  two\nthree\n", ["one", "  two", "three"]),
+        ("a\udcff\udc80b", ["a\ufffd\ufffdb"]),
         ("/who", ["/who"]),
         ("see\n/etc/passwd\n/quit", ["see", "//etc/passwd", "//quit"]),
         ("/me sings\nla\nla", ["/me sings", "/me la", "/me la"]),
