@@ -40,7 +40,10 @@ def ask(server: str) -> str:
         return ""
     try:
         return getpass.getpass(f"Password for {server}: ")
-    except EOFError:
+    except (EOFError, KeyboardInterrupt) as end:
+        print(file=sys.stderr)  # what follows begins a line of its own
+        if isinstance(end, KeyboardInterrupt):
+            raise
         return ""
 
 

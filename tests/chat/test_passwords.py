@@ -63,11 +63,27 @@ def test_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask("localhost:4242") == ""
 
 
-def test_asking(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+def test_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr(getpass, "getpass", lambda prompt: f"typed at {prompt!r}")
     assert ask("localhost:4242") == "typed at 'Password for localhost:4242: '"
+
+
+def test_no_answer_ends_the_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Control-D is none; after Control-C nobody wants one."""
+    monkeypatch.setattr("sys.stdin", Terminal())
+    ends: list[type[BaseException]] = [EOFError, KeyboardInterrupt]
+
+    def end(_prompt: str) -> str:
+        raise ends.pop(0)
+
+    monkeypatch.setattr(getpass, "getpass", end)
+    assert ask("localhost:4242") == ""
+    with pytest.raises(KeyboardInterrupt):
+        ask("localhost:4242")
+    assert capsys.readouterr().err == "\n\n"
