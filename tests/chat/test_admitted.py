@@ -81,8 +81,7 @@ def test_a_person_is_asked(tmp_path: Path, password: tuple[str, str]) -> None:
             try:
                 shown = _until(outside, b"Password for 127.0.0.1")
                 os.write(outside, b"barley\n")
-                shown += _until(outside, b"[ERROR] the password is wrong")
-                shown += _until(outside, b"Password for 127.0.0.1")
+                shown += _until(outside, b"[ERROR] the password is wrong\r\nPassword for 127.0.0.1")
                 os.write(outside, "open sesame ✓\n".encode())
                 shown += _until(outside, b"connected to 127.0.0.1")
                 os.write(outside, b"hello\n")
