@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fleet", "Wear"]
 
-QUIET_THREADS = 5  # of a server without clients
+QUIET_THREADS = 6  # of a server without clients
 BUS_THREADS = 2  # that it has besides, if there is a bus
 GONE_TIMEOUT = 60.0  # seconds in which a server has got rid of the last client
 
