@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from chat.client.events import CaughtUp, Confirmed, Event, Names, Notice, Refused, Room, Rooms, Said, Welcomed
 from chat.client.incoming import Incoming
-from chat.client.outgoing import MAX_DIGITS, Acknowledgement, Outgoing
+from chat.client.outgoing import MAX_DIGITS, Acknowledgement, Outgoing, parse_seqs
 from chat.client.style import mentions
 from chat.message import SPOKEN, Dialect, Kind, Message, message_id
 from chat.text import name_key
@@ -226,7 +226,7 @@ class Conversation:
         else:
             self._old_until[""] = message.number
         self._ever_welcomed = True
-        for each in self._outgoing.drop_refused():
+        for each in self._outgoing.drop_refused(parse_seqs(message.recipient)):
             self.unheard.pop(each.seq, None)
             events.append(Refused(_NO_WORDS, each.kind, each.seq, each.text))
         events += self._confirmed(self._outgoing.returned(message.seq))

@@ -7,6 +7,7 @@ everything from this sender in its order. Of what was refused the number is kept
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ __all__ = [
     "WINDOW",
     "Acknowledgement",
     "Outgoing",
+    "parse_seqs",
 ]
 
 MAX_UNCONFIRMED = 256  # messages; the server holds as many that have overtaken the one it waits for
@@ -40,9 +42,14 @@ class Acknowledgement(NamedTuple):
 
     @classmethod
     def of(cls, message: Message) -> Acknowledgement:
-        """What a message of Kind.ACK says; what is no number in it says nothing."""
-        seqs = (int(seq) for seq in message.text.split() if seq.isdecimal() and len(seq) < MAX_DIGITS)
-        return cls(message.seq, message.after, tuple(islice(seqs, MAX_UNCONFIRMED)))
+        """What a message of Kind.ACK says."""
+        return cls(message.seq, message.after, parse_seqs(message.text))
+
+
+def parse_seqs(text: str) -> tuple[int, ...]:
+    """The first MAX_UNCONFIRMED numbers in a text, which has spaces between them; what is none says nothing."""
+    seqs = (int(seq) for seq in text.split() if seq.isdecimal() and len(seq) < MAX_DIGITS)
+    return tuple(islice(seqs, MAX_UNCONFIRMED))
 
 
 class Outgoing:
@@ -145,10 +152,10 @@ class Outgoing:
         self._acknowledgements = waiting
         return confirmed
 
-    def drop_refused(self) -> list[Message]:
-        """The connection has ended: returns what it has brought an acknowledgement for, but no refusal, though that
-        names it. The server will not have it."""
-        refused = {seq for each in self._acknowledgements for seq in each.refused}
+    def drop_refused(self, named: Iterable[int] = ()) -> list[Message]:
+        """The connection has ended: returns what was refused on it without a refusal's having come. An acknowledgement
+        has named it, or the next connection's welcome (`named`). The server will not have it."""
+        refused = {*named, *(seq for each in self._acknowledgements for seq in each.refused)}
         self._acknowledgements.clear()
         return [self._refuse(seq) for seq in sorted(refused & self._waiting.keys())]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from chat.exchange import ErrorCode
@@ -18,6 +18,8 @@ __all__ = ["Client", "Encoded", "simple_form"]
 
 NO_CONNECTION = logging.LoggerAdapter(logging.getLogger("chat"), {})
 MAX_SENDERS = 1024  # of whom a client's last message is known: as many as there can be clients
+
+MAX_REFUSED = 256  # seqs that are remembered: a client has no more under way
 
 # A message that goes to many is encoded once for each form that it takes: (dialect, after, sender_after).
 Encoded = dict[tuple[str, int, int], bytes]
@@ -51,6 +53,7 @@ class Client:
         self.log = log
         self.origin = origin
         self.sequence = Sequence()
+        self.refused: deque[int] = deque(maxlen=MAX_REFUSED)  # of its session, the last seqs that were
         self.session = ""
         self.id = ""
         self.nickname = ""

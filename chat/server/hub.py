@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -39,10 +39,11 @@ PAGE = 64  # messages of the history that are read at once
 
 
 class Away(NamedTuple):
-    """A session whose connection broke, and that may come back."""
+    """A session whose connection broke, and that may come back. refused: as its client's."""
 
     room: str
     until: float
+    refused: Sequence[int] = ()
 
 
 def pump(clients: Iterable[Client]) -> None:
@@ -151,9 +152,9 @@ class Hub:
         """The client that has a session."""
         return self._by_session.get(session)
 
-    def returns(self, session: str) -> bool:
-        """Whether a session that begins is one that was waited for; it is no more."""
-        return self._away.pop(session, None) is not None
+    def returns(self, session: str) -> Away | None:
+        """What is known of a session that begins, if it was waited for; it is no more."""
+        return self._away.pop(session, None)
 
     def claim(self, session: str, nickname: str) -> None:
         """Give a session a nickname; that of somebody whose connection broke can be had. Raises ValueError, with a
@@ -244,8 +245,9 @@ class Hub:
         """Send a client something that is not kept."""
         self._sent(client, client.tell(message))
 
-    def welcome(self, client: Client, newest: int) -> None:
-        """Tell a client what it is called and where it is. newest: the number of the last that its room has heard."""
+    def welcome(self, client: Client, newest: int, refused: Iterable[int] = ()) -> None:
+        """Tell a client what it is called and where it is. newest: the number of the last that its room has heard.
+        refused: the seqs of what was, without its having learned of it, maybe."""
         self.tell(
             client,
             Message(
@@ -253,6 +255,7 @@ class Hub:
                 f"{len(self.names(client.room))} in {client.room}",
                 kind=Kind.WELCOME,
                 room=client.room,
+                recipient=" ".join(map(str, refused)),
                 seq=client.sequence.last,
                 number=newest,
                 seen=client.cursor,
@@ -348,14 +351,14 @@ class Hub:
             if left or client.is_simple:
                 self._forget(session, room)
             else:
-                self._wait_for(session, room)
+                self._wait_for(session, room, client.refused)
         return True
 
-    def _wait_for(self, session: str, room: str) -> None:
+    def _wait_for(self, session: str, room: str, refused: Sequence[int] = ()) -> None:
         if len(self._away) == MAX_AWAY:
             first, away = self._away.popitem(last=False)
             self._forget(first, away.room)
-        self._away[session] = Away(room, self._clock() + NAME_KEPT)
+        self._away[session] = Away(room, self._clock() + NAME_KEPT, refused)
 
     def _forget(self, session: str, room: str) -> None:
         """A session's owner has left for good, or has not come back."""

@@ -81,11 +81,13 @@ def _hello(hub: Hub, client: Client, message: Message) -> None:
     previous = hub.connected(session)
     if previous is not None:
         hub.replace(previous)
-    is_back = hub.returns(session) or previous is not None or is_elsewhere
+    before = previous or hub.returns(session)
+    is_back = before is not None or is_elsewhere
     newest = hub.begin(client, message, room)
     client.nickname = nickname
     early = client.sequence.begin(settled)
-    hub.welcome(client, newest)
+    client.refused.extend(before.refused if before else ())
+    hub.welcome(client, newest, (seq for seq in client.refused if message.seq < seq <= settled))
     if not is_back:
         hub.notice(hub.rooms.members(room), room, f"{client.nickname} joined", but=client)
     hub.catch_up(client)

@@ -51,6 +51,8 @@ def say(hub: Hub, client: Client, messages: Sequence[Message]) -> None:
     if client.limit.flooding:
         client.log.warning("dropped client %s: a flood", client)
         hub.drop(client, ErrorCode.FLOOD, "you say more than anybody can read")
+    if not client.is_simple:
+        client.refused.extend(refused)
     session = "" if client.is_simple else client.session
     kept = hub.history.commit(session, client.sequence.last, entries, hub.now())
     _acknowledge(hub, client, messages[0].seq - 1, refused)

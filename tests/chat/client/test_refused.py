@@ -13,6 +13,7 @@ from chat.client.conversation import Conversation
 from chat.client.events import Confirmed, Event, Refused
 from chat.client.outgoing import MAX_ACKNOWLEDGEMENTS, Acknowledgement, Outgoing
 from chat.message import SPOKEN, Kind, Message
+from chat.server.client import MAX_REFUSED
 from tests.chat.server.fake import World
 
 SESSION = "0123456789abcdef"
@@ -139,3 +140,41 @@ def test_everything_said_is_heard_again() -> None:
     """The answers hold what was taken, once."""
     said = [each.text for each in answers((True, False, True)) if each.kind in SPOKEN]
     assert said == ["1", "3"]
+
+
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_the_connection_is_lost_before_any_answer(is_noticed: bool) -> None:
+    """The welcome to the next one names what was refused, whether or not the server has noticed by then."""
+    world = World()
+    server = world.person("zoe")
+    zoe = Conversation("zoe", session=SESSION)
+    server.send(zoe.hello())
+    events_of(zoe, *server.take())
+    for text in ("1", "2", "3"):
+        zoe.say(text, Kind.MSG if text == "2" else Kind.SAY, "nobody" if text == "2" else "")
+    for message in iter(zoe.next_message, None):
+        server.send(message)
+    if is_noticed:
+        server.lose()
+    zoe.begin()
+    again = world.person("zoe")
+    again.send(zoe.hello())
+    welcome = next(message for message in again.take() if message.kind == Kind.WELCOME)
+    assert (welcome.seq, welcome.recipient) == (3, "2")
+    events = [event for event in zoe.received(welcome) if isinstance(event, Refused | Confirmed)]
+    assert [(type(event), event.seq) for event in events] == [(Refused, 2), (Confirmed, 3)]
+    assert zoe.next_message() is None
+
+    third = world.person("zoe")  # by then it has learned of it
+    zoe.begin()
+    third.send(zoe.hello())
+    assert [message.recipient for message in third.take() if message.kind == Kind.WELCOME] == [""]
+
+
+def test_what_is_remembered_of_the_refused_has_a_limit() -> None:
+    person = World().person("zoe")
+    person.hello()
+    for number in range(MAX_REFUSED + 10):
+        person.say(str(number), Kind.MSG, "nobody")
+    assert len(person.client.refused) == MAX_REFUSED
+    assert person.client.refused[-1] == MAX_REFUSED + 10
