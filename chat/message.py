@@ -69,10 +69,8 @@ class Kind(StrEnum):
     WELCOME = "welcome"  # to HELLO, JOIN, NICK: nickname, room, store; seq: the last that is settled; seen: from where
     # on what is missed follows, up to number, which is the newest that the room has heard; text: a greeting;
     # recipient: which seqs above the HELLO's were refused, if that is known; there are spaces between them
-    ACK = (
-        "ack"  # everything of the session up to seq is settled; text: which seqs above `after` were refused (a REFUSED
-    )
-    # says why); after: the seq of the ACK before it, or of the WELCOME
+    ACK = "ack"  # everything of the session up to seq is settled; text: which seqs above `after` were refused, as a
+    # REFUSED says; after: the seq of the ACK before it, or of the WELCOME
     NAMES = "names"  # who is in the room: text, one a line
     NOTICE = "notice"  # text: the server's words, for people
     REFUSED = "refused"  # text: why something is not done; recipient: the kind that was asked for; seq, if it had one
