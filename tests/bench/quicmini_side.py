@@ -30,6 +30,8 @@ CONFIG = Config(
     session_tickets=0,
 )
 UNHURRIED = 1e9  # messages a second that the chat's server may take of one client
+ROLL_CALL = "is everybody here?"
+ROLL_CALL_INTERVAL = 0.5  # seconds in which nobody more has heard it, until it is said again
 PIECE = 256 * 1024  # bytes asked for at once
 
 
@@ -150,7 +152,9 @@ def chat(options: Options) -> float:
     texts = [f"message {number}" for number in range(options.count)]
     with ExitStack() as to_close, ThreadPoolExecutor(options.clients) as threads:
         clients = [to_close.enter_context(connecting(options)) for _ in range(options.clients)]
-        receiving = [threads.submit(_receive, client, set(texts)) for client in clients]
+        present = threading.Semaphore(0)
+        receiving = [threads.submit(_receive, client, set(texts), present.release) for client in clients]
+        _call_roll(clients[0], present, options.clients)
         start = perf_counter()
         for text in texts:
             stream = clients[0].open_stream()
@@ -160,15 +164,29 @@ def chat(options: Options) -> float:
         return perf_counter() - start
 
 
-def _receive(connection: Connection, waiting: set[str]) -> None:
+def _call_roll(client: Connection, present: threading.Semaphore, count: int) -> None:
+    """Say something until everybody has heard it: the server takes a client in a moment after its handshake."""
+    while count:
+        client.open_stream().sendall(Message(NICKNAME, ROLL_CALL).encode(), end_stream=True)
+        while count and present.acquire(timeout=ROLL_CALL_INTERVAL):
+            count -= 1
+
+
+def _receive(connection: Connection, waiting: set[str], is_present: Callable[[], None]) -> None:
+    called = False
     while waiting:
         with connection.accept_stream() as stream:
             parts = []
             while data := stream.recv(PIECE):
                 parts.append(data)
             known = decoded(b"".join(parts))
-            if known.nickname == NICKNAME:  # not what the server says itself
+            if known.nickname != NICKNAME:  # the server's own words
+                continue
+            if known.text != ROLL_CALL:
                 waiting.remove(known.text)
+            elif not called:
+                called = True
+                is_present()
 
 
 CLIENTS: dict[str, Callable[[Options], float]] = {

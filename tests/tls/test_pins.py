@@ -79,7 +79,7 @@ def test_the_key_itself_must_sign() -> None:
         assert alert_of(shake_hands, client, server) == Alert.DECRYPT_ERROR
 
 
-@pytest.mark.parametrize(("pinned_key", "offered"), [(SERVER_KEY, True), (OTHER_KEY, False)])
+@pytest.mark.parametrize(("pinned_key", "offered"), [(SERVER_KEY, True), (OTHER_KEY, False)], ids=["same", "other"])
 def test_a_session_of_another_key_is_not_offered(pinned_key: str, offered: bool) -> None:
     """So nothing is sent as early data to whoever this side does not know."""
     session = first_session(ticket_context())
@@ -87,7 +87,11 @@ def test_a_session_of_another_key_is_not_offered(pinned_key: str, offered: bool)
     assert (ExtensionType.PRE_SHARED_KEY in hello.extensions) == offered
 
 
-@pytest.mark.parametrize("pinned_key", ["", "SHA256:", SERVER_KEY + "=", SERVER_KEY.removeprefix("SHA256:")])
+@pytest.mark.parametrize(
+    "pinned_key",
+    ["", "SHA256:", SERVER_KEY + "=", SERVER_KEY.removeprefix("SHA256:")],
+    ids=["nothing", "no hash", "padding", "no algorithm"],
+)
 def test_what_is_no_fingerprint(pinned_key: str) -> None:
     with pytest.raises(ValueError, match="a pinned key is the fingerprint of one: SHA256:…"):
         client_context(pinned_key=pinned_key)

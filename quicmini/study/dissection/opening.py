@@ -64,7 +64,7 @@ class Keys:
         self._guesses = tuple(guesses)
         self._current: Opener | None = None
         self._previous: Opener | None = None
-        self._next: Opener | None = None
+        self._successors: dict[Opener, Opener] = {}  # those of the phase after, of the current one or of the guesses
         self._phase = 0
         self._phase_start = 0  # the lowest packet number seen in the current phase
 
@@ -97,21 +97,27 @@ class Keys:
         if first_byte & 0x80 or (first_byte >> 2 & 1) == phase & 1:
             return [(phase, opener)]
         if self._current is None:
-            return [(1, opener.updated())]  # a connection begins with phase 0 (RFC 9001 §6); a capture may begin later
-        if self._next is None:
-            self._next = opener.updated()
-        successor = (phase + 1, self._next)
+            return [(1, self._successor(opener))]  # it begins with phase 0 (RFC 9001 §6); a capture may begin later
+        successor = (phase + 1, self._successor(opener))
         if self._previous is None:
             return [successor]
         predecessor = (phase - 1, self._previous)
         return [predecessor, successor] if number < self._phase_start else [successor, predecessor]
 
+    def _successor(self, opener: Opener) -> Opener:
+        """The opener of the next phase, derived once however many damaged packets there are."""
+        if opener not in self._successors:
+            self._successors[opener] = opener.updated()
+        return self._successors[opener]
+
     def _fitted(self, phase: int, opener: Opener, number: int) -> None:
         if self._current is None:
             self._current, self._phase, self._phase_start = opener, phase, number
+            self._successors.clear()
         elif phase > self._phase:
             self._previous = self._current
-            self._current, self._next, self._phase, self._phase_start = opener, None, phase, number
+            self._current, self._phase, self._phase_start = opener, phase, number
+            self._successors.clear()
         elif phase == self._phase:
             self._phase_start = min(self._phase_start, number)
 
