@@ -97,7 +97,8 @@ class Keys:
         if first_byte & 0x80 or (first_byte >> 2 & 1) == phase & 1:
             return [(phase, opener)]
         if self._current is None:
-            return [(1, self._successor(opener))]  # it begins with phase 0 (RFC 9001 §6); a capture may begin later
+            # A connection begins with phase 0 (RFC 9001 §6); a capture may begin later.
+            return [(1, self._successor(opener))]
         successor = (phase + 1, self._successor(opener))
         if self._previous is None:
             return [successor]

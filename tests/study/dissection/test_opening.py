@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quicmini.crypto.keys import CIPHER_SUITES, CipherSuite
-from quicmini.crypto.protection import Sealer, initial_protection
+from quicmini.crypto.protection import Opener, Sealer, initial_protection
 from quicmini.study.dissection.opening import Failure, Keys, Opened, initial_keys, logged_keys
 from quicmini.wire.packet import VERSION_1, VERSION_2, PacketType, encode_short_header
 
@@ -60,6 +60,22 @@ def test_the_first_packet_is_of_the_second_phase() -> None:
     keys, sealer = keys_of(suite), Sealer(suite, secret_of(suite), VERSION_1).updated()
     for number, each in ((7, sealer), (8, sealer), (9, sealer.updated())):
         assert isinstance(keys.open(sealed(each, number, 1 if each is sealer else 0), 9, number - 1), Opened)
+
+
+def test_damaged_packets_have_the_next_keys_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For each of the cipher suites that the secret's length leaves."""
+    derived = []
+
+    def updated(opener: Opener) -> Opener:
+        derived.append(opener.suite.name)
+        return derive(opener)
+
+    derive = Opener.updated
+    monkeypatch.setattr(Opener, "updated", updated)
+    keys = keys_of(CIPHER_SUITES[0x1301])
+    for number in range(100):  # half of them seem to be of the next phase
+        assert isinstance(keys.open(b"\x40" + CID + number.to_bytes(2) * 20, 9, -1), Failure)
+    assert sorted(derived) == ["TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"]
 
 
 def test_which_step_failed() -> None:
