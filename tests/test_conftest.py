@@ -20,7 +20,7 @@ TWO_TESTS = [f"{SIMULATION}::test_messages_arrive_and_some_are_lost", f"{SIMULAT
 def told(*options: str) -> list[str]:
     """What a session with two tests of the simulator says about it."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, *TWO_TESTS]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300)
     return [line for line in done.stdout.splitlines() if line.startswith("simulator: ")]
 
 
