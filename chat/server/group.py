@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
 
+from chat.server.arriving import newest
 from chat.server.bus_format import Relayed
 from chat.server.hub import Hub
 from chat.server.ledger import Ledger
@@ -94,7 +95,7 @@ class Group:
             return
         client.nickname, client.former_nickname = nickname, client.nickname
         why = f"another server has somebody called {holder.nickname}: you are now called {nickname}"
-        hub.welcome(client, hub.newest(client.room, client.id))
+        hub.welcome(client, newest(hub, client.room, client.id))
         hub.notice([client], client.room, why)
         hub.notice(
             hub.rooms.members(client.room), client.room, f"{holder.nickname} is now called {nickname}", but=client

@@ -1,7 +1,8 @@
 """Who is there, and who gets what.
 
 One lock guards all of it. What holds it never waits for a client (see `sending`), and the order in which messages are
-numbered is the order in which every client is sent them. `requests` and `speaking` say what is done with what comes.
+numbered is the order in which every client is sent them. `arriving`, `requests` and `speaking` say what is done with
+what comes.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from chat.exchange import ErrorCode
-from chat.message import Kind, Message, sender_id
+from chat.message import Kind, Message
 from chat.server.admission import Admission
 from chat.server.client import Client, Encoded
 from chat.server.history import Entry, History
 from chat.server.ledger import Ledger
 from chat.server.others import Others, Person
-from chat.server.rooms import LOBBY, Holder, NameTaken, Nicknames, Rooms
+from chat.server.rooms import LOBBY, Holder, Nicknames, Rooms
 from chat.text import name_key
 
 __all__ = ["Hub"]
@@ -33,9 +34,6 @@ logger = logging.getLogger("chat")
 NAME_KEPT = 120.0  # seconds for which somebody whose connection broke has not left
 HELLO_TIMEOUT = 10.0  # seconds for which a client may have a place without saying who it is
 MAX_AWAY = 4096  # sessions of which this is so
-RECENT = 50  # messages that a newcomer is sent
-MISSED = 1000  # messages that somebody is sent who was at another server, and had something that is not known here
-PAGE = 64  # messages of the history that are read at once
 
 
 class Away(NamedTuple):
@@ -171,30 +169,6 @@ class Hub:
             self._forget(session, away.room)
         return away is not None
 
-    def grant(self, hello: Message) -> str:
-        """Give who says hello its nickname, and return it. Raises ValueError if it cannot have it.
-
-        Who was welcome before, on another server maybe, and comes back when somebody has its name gets another.
-        """
-        nickname = hello.nickname
-        try:
-            self.claim(hello.session, nickname)
-        except NameTaken:
-            if self.ledger is None or not hello.store:
-                raise
-            nickname = self.nicknames.variation(hello.session, nickname)
-            self.claim(hello.session, nickname)
-        return nickname
-
-    def settled(self, session: str, claimed: int, repeatable: int = 0) -> int:
-        """Up to which seq everything of a session is settled, here or on another server, which may have told the client
-        of more than us: `claimed`. The last `repeatable` of these can be had from the client, so that we have them
-        before what follows, even if that server never tells us."""
-        known = self.history.seq(session)
-        if self.ledger is None:
-            return max(0, claimed) if known is None else known
-        return max(known or 0, self.ledger.seq(sender_id(session)), claimed - max(0, repeatable))
-
     def names(self, room: str) -> list[str]:
         """The nicknames of those who are in a room and have one, sorted, wherever they are."""
         names = [client.nickname for client in self.rooms.members(room) if client.nickname]
@@ -285,50 +259,6 @@ class Hub:
         self._unsent[client] = None
         if not has_room:
             self._slow.append(client)
-
-    def begin(self, client: Client, hello: Message, room: str) -> int:
-        """A client takes part, in a room: it has everything up to number `seen` of a store, and is to be sent what
-        comes after that, or, if that cannot be told of another store, what the room heard last. Returns the number of
-        the newest of these."""
-        session, seen = hello.session, hello.seen
-        newest = self.newest(room, sender_id(session))
-        if hello.store != self.history.store or not 0 <= seen <= self.history.last_number():
-            seen = self._seen_elsewhere(hello.id)
-        if seen < 0:
-            count = MISSED if self.ledger is not None and hello.id else RECENT
-            recent = self.history.before(0, room, sender_id(session), count)
-            seen = recent[0].message.number - 1 if recent else self.history.last_number()
-        client.begin(session, seen)
-        client.behind = seen < newest
-        self.place(client, room)
-        return max(seen, newest)
-
-    def _seen_elsewhere(self, id: str) -> int:
-        """What `seen` is here for who has everything of another server up to a message; -1 if that cannot be told."""
-        seen = self.ledger.seen(id) if self.ledger is not None and id else None
-        return -1 if seen is None else seen
-
-    def newest(self, room: str, sender: str) -> int:
-        """The number of the last message that the sender, who is in the room, may read; 0: there is none."""
-        return next((entry.message.number for entry in self.history.before(0, room, sender, 1)), 0)
-
-    def catch_up(self, client: Client) -> None:
-        """Send a client that is behind what it has missed."""
-        if client.behind:
-            client.sender.catch_up(lambda: self._next_page(client))
-
-    def _next_page(self, client: Client) -> list[bytes]:
-        """What a client that is behind is sent next; if that is nothing, it is no longer behind. Takes the lock."""
-        with self.locked():
-            if client.gone:
-                return []
-            try:
-                entries = self.history.after(client.cursor, client.room, client.id, PAGE)
-            except sqlite3.Error as error:
-                self.fail(client, error)
-                return []
-            client.behind = bool(entries)
-            return [client.chained(entry, {}) for entry in entries]
 
     def fail(self, client: Client, error: sqlite3.Error) -> None:
         """The history does not work just now. What was not acknowledged is sent again by who comes back."""

@@ -6,21 +6,20 @@ cannot be done, and sqlite3.Error if the history does not work.
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable
 
-from chat.message import MAX_MESSAGE_SIZE, SPOKEN, Kind, Message, sender_id
+from chat.message import MAX_MESSAGE_SIZE, SPOKEN, Kind, Message
 from chat.server.admission import Refused
+from chat.server.arriving import RECENT, hello, newest
 from chat.server.client import Client
-from chat.server.hub import RECENT, Hub
+from chat.server.hub import Hub
 from chat.server.rooms import room_key
-from chat.server.speaking import refusal, say, speak
+from chat.server.speaking import refusal, speak
 
 __all__ = ["answer"]
 
 MAX_LIST_SIZE = MAX_MESSAGE_SIZE - 1024  # bytes of text of the longest answer
-_SESSION = re.compile("[0-9a-f]{16,64}")
 
 
 def answer(hub: Hub, client: Client, message: Message) -> None:
@@ -65,36 +64,6 @@ def _ask(hub: Hub, client: Client, message: Message) -> None:
     request(hub, client, message)
 
 
-def _hello(hub: Hub, client: Client, message: Message) -> None:
-    if client.session:
-        raise ValueError("hello was said already")
-    session = message.session
-    if not _SESSION.fullmatch(session):
-        raise ValueError("a session is 16 to 64 hexadecimal digits")
-    known = "" if hub.history.seq(session) is None else session  # whoever has it was let in before: it is a secret
-    hub.admission.check_password(message.text, client.origin, known)
-    room = room_key(message.room)
-    is_elsewhere = hub.others.get(sender_id(session)) is not None and not hub.nicknames.has(sender_id(session))
-    nickname = hub.grant(message)
-    settled = hub.settled(session, message.seq, message.number)
-    hub.history.enter(session, settled, nickname, room, hub.now())
-    previous = hub.connected(session)
-    if previous is not None:
-        hub.replace(previous)
-    before = previous or hub.returns(session)
-    is_back = before is not None or is_elsewhere
-    newest = hub.begin(client, message, room)
-    client.nickname = nickname
-    early = client.sequence.begin(settled)
-    client.refused.extend(before.refused if before else ())
-    hub.welcome(client, newest, (seq for seq in client.refused if message.seq < seq <= settled))
-    if not is_back:
-        hub.notice(hub.rooms.members(room), room, f"{client.nickname} joined", but=client)
-    hub.catch_up(client)
-    if early := [each for each in early if each.session == session]:
-        say(hub, client, early)
-
-
 def _join(hub: Hub, client: Client, message: Message) -> None:
     room = room_key(message.room)
     before = client.room
@@ -103,7 +72,7 @@ def _join(hub: Hub, client: Client, message: Message) -> None:
         hub.rooms.move(client, room)
         hub.notice(hub.rooms.members(before), before, f"{client.nickname} went to {room}")
         hub.notice(hub.rooms.members(room), room, f"{client.nickname} joined", but=client)
-    hub.welcome(client, hub.newest(client.room, client.id))
+    hub.welcome(client, newest(hub, client.room, client.id))
     if room != before:
         _send_again(hub, client, 0)
 
@@ -115,7 +84,7 @@ def _nick(hub: Hub, client: Client, message: Message) -> None:
         hub.history.enter(client.session, 0, nickname, client.room, hub.now())
         client.nickname = nickname
         hub.notice(hub.rooms.members(client.room), client.room, f"{before} is now called {nickname}", but=client)
-    hub.welcome(client, hub.newest(client.room, client.id))
+    hub.welcome(client, newest(hub, client.room, client.id))
 
 
 def _who(hub: Hub, client: Client, message: Message) -> None:
@@ -160,7 +129,7 @@ def _lines(lines: list[str]) -> str:
 
 
 _REQUESTS: dict[str, Callable[[Hub, Client, Message], None]] = {
-    Kind.HELLO: _hello,
+    Kind.HELLO: hello,
     Kind.JOIN: _join,
     Kind.NICK: _nick,
     Kind.WHO: _who,

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from chat.server.hub import RECENT
+from chat.server.arriving import RECENT
 from tests.soak.journal import Record, Shown
 from tests.soak.server import History, Row
 

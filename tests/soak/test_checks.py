@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.server.hub import RECENT
+from chat.server.arriving import RECENT
 from tests.soak.checks import findings
 from tests.soak.journal import Journal, Record, Shown, read
 from tests.soak.run import Outcome

@@ -9,8 +9,9 @@ import pytest
 from chat.exchange import ErrorCode
 from chat.message import Dialect, Kind, Message, message_id, sender_id
 from chat.server import requests
+from chat.server.arriving import RECENT
 from chat.server.history import History
-from chat.server.hub import MAX_AWAY, NAME_KEPT, RECENT
+from chat.server.hub import MAX_AWAY, NAME_KEPT
 from chat.server.sequence import MAX_REORDERED
 from tests.chat.server.fake import Person, World
 
