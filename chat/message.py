@@ -68,7 +68,8 @@ class Kind(StrEnum):
     # What a server answers, besides:
     WELCOME = "welcome"  # to HELLO, JOIN, NICK: nickname, room, store; seq: the last that is settled; seen: from where
     # on what is missed follows, up to number, which is the newest that the room has heard; text: a greeting;
-    # recipient: which seqs above the HELLO's were refused, if that is known; there are spaces between them
+    # recipient: which seqs above the HELLO's were refused, if that is known; there are spaces between them; id: that of
+    # HELLO, from a server that has, or will have, what follows that message on other servers
     ACK = "ack"  # everything of the session up to seq is settled; text: which seqs above `after` were refused, as a
     # REFUSED says; after: the seq of the ACK before it, or of the WELCOME
     NAMES = "names"  # who is in the room: text, one a line

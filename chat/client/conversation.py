@@ -230,7 +230,7 @@ class Conversation:
             self.unheard.pop(each.seq, None)
             events.append(Refused(_NO_WORDS, each.kind, each.seq, each.text))
         events += self._confirmed(self._outgoing.returned(message.seq))
-        events += [self._said(each) for each in self._incoming.welcomed(message.store, message.seen)]
+        events += [self._said(each) for each in self._incoming.welcomed(message.store, message.seen, message.id)]
         early, self._unwelcome = self._unwelcome, []
         for each in early:
             events += self._heard(each)

@@ -5,6 +5,10 @@ on this connection, and `sender_after`, from the same sender. The first makes a 
 is missing, and the highest number there, `seen`, is what a returning client begins from. Beyond it a message is shown
 as soon as its sender's earlier one was: one sender's lost packet holds nobody else up.
 
+Another server of the same chat numbers the same messages otherwise, and does not know exactly what was shown: it sends
+rather more. IDs tell what was shown; and what a sender said before the first that was shown of it is from before one
+came, and stays away.
+
 What somebody has asked for from the past comes in batches of its own, each a chain from 0 to the number that all of its
 messages name (`seen`): it is shown when all of it is there.
 """
@@ -13,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from chat.client.outgoing import MAX_DIGITS
 from chat.message import Message
 
 __all__ = ["MAX_HELD", "MAX_REMEMBERED", "Incoming"]
 
-MAX_REMEMBERED = 4096  # what was shown is remembered so long: IDs, and numbers
+MAX_REMEMBERED = 4096  # what was shown is remembered so long: IDs, and numbers, and senders
 MAX_HELD = 4096  # messages that wait for an earlier one; a server that withholds more is not waited for
 
 
@@ -51,6 +56,7 @@ class Incoming:
         self.seen = 0
         self.seen_id = ""
         self._ids = _Recent()
+        self._first: dict[str, int] = {}  # the seq of the first that was shown, by sender
         self._numbers = _Recent()  # of what was shown from this store
         self._base = 0  # what the server began this connection from
         self._tail = 0  # the end of the gapless chain
@@ -59,14 +65,16 @@ class Incoming:
         self._batches: dict[int, dict[int, Message]] = {}  # by their last number: their links
         self._held: dict[int, dict[int, Message]] = {}  # messages that are not shown yet, by what they wait for
 
-    def welcomed(self, store: str, seen: int) -> list[Message]:
+    def welcomed(self, store: str, seen: int, known_id: str = "") -> list[Message]:
         """A connection begins: the server sends what has a number above `seen`. Returns what is to be shown now.
 
-        What was held back is sent again by the same store; another one does not have it, nor what it waited for.
+        What was held back is sent again by the same store, and by another server of the same chat, which names the
+        message up to which everything was shown: `known_id`. Any other does not have it, nor what it waited for.
         """
         orphans: list[Message] = []
         if store != self.store:
-            orphans = self._all_held()
+            if not known_id or known_id != self.seen_id:
+                orphans = self._all_held()
             self.store, self.seen = store, 0
             self._numbers.clear()
         self.seen = max(self.seen, seen)
@@ -108,8 +116,18 @@ class Incoming:
         del self._batches[message.seen]
         return [each for each in batch if self._show(each)]
 
+    def _is_older(self, message: Message) -> bool:
+        """Whether its sender said it before the first that was shown; notes which that is."""
+        sender, _, seq = message.id.rpartition("-")
+        if not sender or not seq.isdecimal() or len(seq) >= MAX_DIGITS:
+            return False
+        first = self._first.setdefault(sender, int(seq))
+        if len(self._first) > MAX_REMEMBERED:
+            del self._first[next(iter(self._first))]
+        return int(seq) < first
+
     def _known(self, message: Message) -> bool:
-        return message.number in self._numbers or (bool(message.id) and message.id in self._ids)
+        return message.id in self._ids if message.id else message.number in self._numbers
 
     def _ready(self, message: Message) -> bool:
         """Whether the sender's message before this one was shown, or never will be."""
@@ -122,7 +140,9 @@ class Incoming:
         todo = [message]
         while todo:
             message = todo.pop()
-            if self._show(message):
+            if self._is_older(message):
+                self._numbers.add(message.number)  # what comes behind it need not wait
+            elif self._show(message):
                 shown.append(message)
             todo += reversed(self._held.pop(message.number, {}).values())
         return shown

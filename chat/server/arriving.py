@@ -49,7 +49,8 @@ def hello(hub: Hub, client: Client, message: Message) -> None:
     client.nickname = nickname
     early = client.sequence.begin(settled)
     client.refused.extend(before.refused if before else ())
-    hub.welcome(client, last, (seq for seq in client.refused if message.seq < seq <= settled))
+    refused = (seq for seq in client.refused if message.seq < seq <= settled)
+    hub.welcome(client, last, refused, message.id if hub.ledger is not None else "")
     if not is_back:
         hub.notice(hub.rooms.members(room), room, f"{client.nickname} joined", but=client)
     _catch_up(hub, client)

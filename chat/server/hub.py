@@ -219,14 +219,16 @@ class Hub:
         """Send a client something that is not kept."""
         self._sent(client, client.tell(message))
 
-    def welcome(self, client: Client, newest: int, refused: Iterable[int] = ()) -> None:
+    def welcome(self, client: Client, newest: int, refused: Iterable[int] = (), id: str = "") -> None:
         """Tell a client what it is called and where it is. newest: the number of the last that its room has heard.
-        refused: the seqs of what was, without its having learned of it, maybe."""
+        refused: the seqs of what was, without its having learned of it, maybe. id: of a message behind which it is sent
+        everything, as soon as it is known here."""
         self.tell(
             client,
             Message(
                 client.nickname,
                 f"{len(self.names(client.room))} in {client.room}",
+                id,
                 kind=Kind.WELCOME,
                 room=client.room,
                 recipient=" ".join(map(str, refused)),

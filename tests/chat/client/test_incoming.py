@@ -22,7 +22,9 @@ class Server:
 
     def keep(self, sender: str) -> None:
         number = 3 * len(self.messages) + 1
-        self.messages.append(Message(sender, str(number), id=f"{self.store}-{number}", number=number, room="lobby"))
+        self.messages.append(
+            Message(sender, str(number), id=f"{sender}@{self.store}-{number}", number=number, room="lobby")
+        )
 
     def connect(self, seen: int) -> list[Message]:
         """What a new connection is sent first."""
@@ -172,3 +174,30 @@ def test_any_order_and_any_returns(chance: random.Random, count: int, senders: i
     for sender in range(senders):
         own = [message.number for message in shown if message.nickname == f"sender {sender}"]
         assert own == sorted(own)
+
+
+def test_what_waits_is_sent_again_by_another_server_of_the_same_chat() -> None:
+    """What it waits for comes with it: it is not shown before. A server of another chat has neither."""
+    for known, orphans in ((True, []), (False, [7])):
+        server = said("ann", "ann", "ann")
+        one, two, three = server.connect(0)
+        incoming = Incoming()
+        incoming.welcomed("store", 0)
+        incoming.receive(one)
+        assert incoming.receive(three) == []
+        assert incoming.seen_id == one.id
+        assert numbers(incoming.welcomed("other", 0, one.id if known else "")) == orphans
+        again = [message for each in server.connect(1) for message in incoming.receive(each)]
+        assert [message.id for message in again] == ([two.id, three.id] if known else [two.id])
+
+
+def test_what_was_said_before_the_first_that_was_shown_stays_away() -> None:
+    """Another server does not know when somebody came, and sends too much; but who asks for the past gets it."""
+    server = said("ann", "ann", "bob", "ann", "bob")
+    incoming = Incoming()
+    incoming.welcomed("store", 1)
+    assert numbers([each for message in server.connect(1)[:2] for each in incoming.receive(message)]) == [4, 7]
+    incoming.welcomed("other", 0, incoming.seen_id)
+    assert numbers([each for message in server.connect(0) for each in incoming.receive(message)]) == [10, 13]
+    asked = server.messages[0]._replace(seen=1)
+    assert numbers(incoming.receive(asked)) == [1]
