@@ -14,5 +14,5 @@ def open_bus(address: BusAddress) -> Bus:
     except ModuleNotFoundError as error:
         if error.name != "redis":
             raise
-        raise BusError("--bus needs the client library of Redis: pip install 'quicmini[redis]'") from None
+        raise BusError("--bus needs the client library of Redis: pip install redis") from None
     return RedisBus(address)
