@@ -24,8 +24,8 @@ Connect = Callable[..., Connection]  # `quicmini.connect`, but for the address a
 class _Wire(QuicWire):
     """Notes what is said for the second time."""
 
-    def __init__(self, connection: Connection, person: Person) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, person: Person, *, early: bool) -> None:
+        super().__init__(connection, early=early)
         self._person = person
 
     def send(self, message: Message) -> None:
@@ -129,7 +129,7 @@ class Person:
         self.path.enter()
         early = early and ticket is not None and ticket.early_data
         address = "127.0.0.1", self._route.next()
-        return _Wire(self._connect(address, session=ticket, early_data=early), self)
+        return _Wire(self._connect(address, session=ticket, early_data=early), self, early=early)
 
     def _note(self, event: Event) -> None:
         match event:
