@@ -26,8 +26,8 @@ def test_two_people_talk(tmp_path: Path) -> None:
         TerminalClient(server, "Bob", columns=40, rows=12) as bob,
     ):
         for person in (ada, bob):
-            person.sees("connected to 127.0.0.1", "· connected · 2 here", "RTT")
-        ada.sees("0 packets lost")
+            person.sees("connected to 127.0.0.1", "· connected · 2 here", " ms")
+        ada.sees("RTT", "0 packets lost")
         server.logs("[INFO] added client", times=2)
         ada.press("smørrebrød → 蛋糕 👍🏽\r")
         for person in (ada, bob):

@@ -121,10 +121,11 @@ def _people(names: tuple[str, ...]) -> _Part:
 
 def _path(status: Status) -> list[_Part]:
     path = status.path
+    rtt = _milliseconds(path.rtt)
     again = f", {_bytes(path.again)} sent again" if path.again else ""
     began = "0-RTT" if status.early else "resumed"
     return [
-        _part(path.rtt, (5, f"RTT {_milliseconds(path.rtt)}")),
+        _part(path.rtt, (5, f"RTT {rtt}"), (6, rtt)),
         _part(True, (2, f"{path.lost} packet{'s' * (path.lost != 1)} lost{again}"), (4, f"{path.lost} lost")),
         _part(status.moved, (2, f"moved to {status.moved}"), (4, "moved")),
         _part(status.early or status.resumed, (1, began)),

@@ -29,6 +29,8 @@ def test_less_of_it_where_there_is_less_room() -> None:
     )
     assert line(CONNECTED, 60) == " lobby · connected · 3 here · RTT 12 ms · 3 lost"
     assert line(CONNECTED, 40) == " lobby · connected · 3 here · RTT 12 ms"
+    nearby = CONNECTED._replace(path=Path(0.0012))
+    assert line(nearby, 40) == " lobby · connected · 3 here · 1.2 ms"
     assert line(CONNECTED, 20) == " lobby · connected"
 
 
