@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import gc
 import logging
 import os
 import signal
@@ -104,6 +105,8 @@ def _history(options: argparse.Namespace) -> History:
 
 
 def _serve(server: Server, reload: Callable[[], None], *, on_terminal: bool) -> None:
+    gc.collect()
+    gc.freeze()  # what is there now stays: to look at it again and again would take longer than a message does
     accepting = threading.Thread(target=_accept, args=(server,), name="chat server", daemon=True)
     accepting.start()
     while (stopped_by := signal.sigwait(SIGNALS)) == signal.SIGHUP:

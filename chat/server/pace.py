@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 __all__ = ["BURST", "RATE", "Pace"]
 
-BURST = 32  # streams at once
+BURST = 8  # streams at once: what the others wait for when somebody floods the server
 RATE = 200.0  # streams a second
 
 
