@@ -17,6 +17,7 @@ from chat.message import ALPN_PROTOCOL
 from chat.problems import Problem
 from chat.trust import Trust
 from quicmini import Config, Connection, HandshakeError, Listener, Session, key_fingerprint, listen
+from quicmini.sync import driver
 from tests.certificates import Authority, CertificateFiles
 from tests.sync.helpers import until
 
@@ -105,9 +106,14 @@ def test_another_key_is_refused(
 
 
 def test_another_key_gets_no_early_data(
-    resuming: Listener, tmp_path: Path, rsa_files: CertificateFiles, server_files: CertificateFiles
+    resuming: Listener,
+    tmp_path: Path,
+    rsa_files: CertificateFiles,
+    server_files: CertificateFiles,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The session belongs to the key that is kept."""
+    monkeypatch.setattr(driver, "HOLD_TIME", PATIENCE)  # the first flight waits for what is said, however long it takes
     trust = Trust(tmp_path)
     session = met(trust, resuming)
     with join(trust, resuming, session) as again:

@@ -46,26 +46,29 @@ def decoded(messages: list[bytes]) -> list[Message | None]:
 
 def test_foreign_client_and_ours_at_our_server(server_files: CertificateFiles) -> None:
     count = len(GO_BYTES)
-    with our_chat_server(server_files) as address, ThreadPoolExecutor(1) as threads:
-        with connect(
+    with (
+        our_chat_server(server_files) as address,
+        ThreadPoolExecutor(1) as threads,
+        connect(
             address, alpn_protocols=[ALPN_PROTOCOL], server_hostname="localhost", cafile=server_files.cafile
-        ) as ours:
-            stream = ours.open_stream()
-            stream.sendall(Message("ours", "first").encode(), end_stream=True)
-            assert Message.decode(read_message(ours.accept_stream(TIMEOUT))) == Message("ours", "first")
-            foreign = threads.submit(
-                aioquic_client,
-                "talk",
-                address,
-                server_files.cafile,
-                *("--alpn", ALPN_PROTOCOL, "--expect", str(count), "--say", *GO_BYTES),
-            )
-            heard: list[Message] = []
-            while len(heard) < count:
-                message = Message.decode(read_message(ours.accept_stream(TIMEOUT)))
-                if message is not None and message.nickname != SERVER_NAME:  # who comes, and who is called what
-                    heard.append(message)
-        reports = foreign.result()
+        ) as ours,
+    ):
+        stream = ours.open_stream()
+        stream.sendall(Message("ours", "first").encode(), end_stream=True)
+        assert Message.decode(read_message(ours.accept_stream(TIMEOUT))) == Message("ours", "first")
+        foreign = threads.submit(
+            aioquic_client,
+            "talk",
+            address,
+            server_files.cafile,
+            *("--alpn", ALPN_PROTOCOL, "--expect", str(count), "--say", *GO_BYTES),
+        )
+        heard: list[Message] = []
+        while len(heard) < count:
+            message = Message.decode(read_message(ours.accept_stream(TIMEOUT)))
+            if message is not None and message.nickname != SERVER_NAME:  # who comes, and who is called what
+                heard.append(message)
+        reports = foreign.result()  # while ours is there: the other one would be told that it left
     assert sorted(heard) == GO_MESSAGES
     echoed = decoded([bytes.fromhex(report["message"]) for report in reports if report["event"] == "heard"])
     assert sorted(filter(None, echoed)) == GO_MESSAGES
