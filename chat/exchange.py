@@ -111,9 +111,8 @@ class Inbox:
     """Receives messages: each as soon as its own stream is complete, whatever the others are waiting for.
 
     A stream that carries no message is refused and logged, unless its sender has reset it; after MAX_REFUSED of either
-    so is the peer. What is kept of
-    incomplete messages is bounded: MAX_SIZES[dialect] for each stream that a peer may have open. For one thread.
-    wait: is called before a stream is looked at, and may block to slow the peer down.
+    so is the peer. What is kept of incomplete messages is bounded: MAX_SIZES[dialect] for each stream that a peer may
+    have open. For one thread. wait: is called before a stream is looked at, and may block to slow the peer down.
     """
 
     def __init__(self, connection: Connection, wait: Callable[[], None] | None = None) -> None:

@@ -99,10 +99,11 @@ class _Incomplete(Exception):
 class Reader:
     """A cursor that reads one message after the other; nothing is read across the end of a message."""
 
-    __slots__ = ("data", "pos", "stop")
+    __slots__ = ("data", "limit", "pos", "stop")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, limit: int | None = None) -> None:
         self.data = data
+        self.limit = limit
         self.pos = 0
         self.stop = 0
 
@@ -116,6 +117,8 @@ class Reader:
         if first >= 0x80 and self.left <= min(0x100 - first, MAX_UINT_SIZE):
             raise _Incomplete
         length = self.uint()
+        if self.limit is not None and self.pos + length > self.limit:
+            raise GobError(f"a message of more than {self.limit} bytes")
         if length > self.left:
             raise _Incomplete
         self.stop = self.pos + length
@@ -178,13 +181,15 @@ _BASIC: dict[int, Callable[[Reader], Value]] = {
 }
 
 
-def decode(data: bytes) -> tuple[Value, int] | None:
+def decode(data: bytes, limit: int | None = None) -> tuple[Value, int] | None:
     """Read the gob at the start of `data`: its value and its length in bytes; None if `data` ends before it does.
+
+    limit: bytes that it may have; one that announces more is refused before they are there. None: any number.
 
     A struct becomes a dict without its zero fields, a map a flat list. Go's strings may hold any bytes: what is no
     UTF-8 in them is replaced by U+FFFD. Raises GobError. Does not block.
     """
-    reader = Reader(data)
+    reader = Reader(data, limit)
     types: dict[int, Type] = {}
     try:
         while True:

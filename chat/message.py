@@ -132,7 +132,7 @@ class Message(NamedTuple):
         Raises GobError if this is no message, is followed by something else, or exceeds MAX_SIZES[dialect] bytes.
         """
         _check_size(data, dialect)
-        if (decoded := decode(data)) is None:
+        if (decoded := decode(data, MAX_SIZES[dialect])) is None:
             return None
         value, length = decoded
         if length != len(data):

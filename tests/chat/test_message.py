@@ -10,7 +10,7 @@ import pytest
 
 from chat.gob import GobError
 from chat.gob_writing import encode_struct
-from chat.message import MAX_MESSAGE_SIZE, Dialect, Kind, Message, message_id, sender_id
+from chat.message import MAX_MESSAGE_SIZE, MAX_SIZES, Dialect, Kind, Message, message_id, sender_id
 
 FOREIGN = json.loads(Path(__file__).with_name("gob_foreign.json").read_text())
 ACCEPTED = [case for case in FOREIGN if "text" in case]
@@ -52,9 +52,9 @@ class TestSize:
 
     def test_one_byte_more_is_not_accepted(self) -> None:
         raw = encode_struct("Message", {"Text": "x" * MAX_MESSAGE_SIZE})
-        assert Message.decode(raw[:MAX_MESSAGE_SIZE]) is None
-        with pytest.raises(GobError, match="more than 65536 bytes"):
-            Message.decode(raw[: MAX_MESSAGE_SIZE + 1])
+        for length in (100, MAX_MESSAGE_SIZE, MAX_MESSAGE_SIZE + 1):  # as soon as its length is known
+            with pytest.raises(GobError, match="more than 65536 bytes"):
+                Message.decode(raw[:length])
 
 
 def test_line() -> None:
@@ -108,3 +108,12 @@ class TestChatDialect:
         assert message_id("secret", 7) == f"{sender_id('secret')}-7"
         assert "secret" not in message_id("secret", 7)
         assert sender_id("secret") != sender_id("other")
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+def test_what_announces_too_much_is_refused_before_it_is_there(dialect: Dialect) -> None:
+    most = MAX_SIZES[dialect]
+    for length in (100 * 1024 * 1024, most - 4):
+        with pytest.raises(GobError, match=f"more than {most} bytes"):
+            Message.decode(b"\xfc" + length.to_bytes(4, "big"), dialect)
+    assert Message.decode(b"\xfc" + (most - 5).to_bytes(4, "big"), dialect) is None
