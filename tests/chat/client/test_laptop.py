@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from chat.client import backoff, keeper
@@ -70,13 +72,16 @@ def test_a_connection_that_is_cut_off_is_made_anew(server: FakeServer, laptop: L
     zoe.leave()
 
 
-def test_a_new_address_ends_the_waiting(server: FakeServer, laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next attempt is a quarter of an hour off; the machine wakes up elsewhere."""
+@pytest.mark.parametrize("wake_up", [lambda laptop: laptop.move("198.51.100.4"), Laptop.sleep], ids=["moved", "slept"])
+def test_a_machine_that_wakes_up_does_not_wait(
+    server: FakeServer, laptop: Laptop, monkeypatch: pytest.MonkeyPatch, wake_up: Callable[[Laptop], None]
+) -> None:
+    """The next attempt is a quarter of an hour off; the machine is elsewhere all at once, or has slept."""
     zoe, wire = at_home(server, laptop)
     monkeypatch.setattr(backoff, "FIRST", 1800.0)
     wire.cut(IdleTimeoutError())
     zoe.lost()
-    laptop.move("198.51.100.4")
+    wake_up(laptop)
     server.wire()
     zoe.connected()
     zoe.leave()
@@ -122,17 +127,6 @@ def test_what_the_server_says_of_the_end_is_told_after_sleep_too(server: FakeSer
     wire.migration_error = ApplicationError(ErrorCode.NOT_KEPT, "full", remote=True)
     laptop.sleep()
     assert "full" in zoe.lost().reason
-    zoe.leave()
-
-
-def test_waking_up_ends_the_waiting(server: FakeServer, laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
-    zoe, wire = at_home(server, laptop)
-    monkeypatch.setattr(backoff, "FIRST", 1800.0)
-    wire.cut(IdleTimeoutError())
-    zoe.lost()
-    laptop.sleep()
-    server.wire()
-    zoe.connected()
     zoe.leave()
 
 
