@@ -1,7 +1,8 @@
 """What a hostile client does to a server: `python -m tests.soak.attacks NAME PORT CAFILE SECONDS`.
 
-Each attack is a function that takes a connection and goes on until that is closed, or the time is over. Whoever is
-shown the door comes back after a moment, for as long as it is told to. Prints how often it has come, and what it did.
+Prints READY when its modules are loaded, and begins. Each attack is a function that takes a connection and goes on
+until that is closed, or the time is over. Whoever is shown the door comes back after a moment, for as long as it is
+told to. At the end it prints how often it has come, and what it did.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from chat.gob_writing import encode_struct
 from chat.message import ALPN_PROTOCOLS, Dialect, Kind, Message
 from quicmini import Connection, ConnectionClosed, StreamReset, StreamStopped, connect
 
-__all__ = ["ATTACKS", "ESCAPES", "attack"]
+__all__ = ["ATTACKS", "ESCAPES", "READY", "attack"]
+
+READY = "ready"
 
 REST = 1.0  # seconds before it comes back
 PATIENCE = 0.5  # seconds to wait for whatever the server withholds
@@ -176,4 +179,5 @@ class _Clock:
 
 
 if __name__ == "__main__":
+    print(READY, flush=True)
     print(attack(sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])))

@@ -17,7 +17,7 @@ from chat.client.wire import QuicDial
 from chat.exchange import chat_config
 from chat.message import ALPN_PROTOCOLS
 from quicmini import connect
-from tests.soak.attacks import ATTACKS
+from tests.soak.attacks import ATTACKS, READY
 from tests.soak.server import ServerProcess
 from tests.soak.summary import percentile
 
@@ -27,6 +27,7 @@ INTERVAL = 0.05  # seconds between two messages
 SHARE = 2.0  # times the idle p99 that the others may notice
 MEMORY_LIMIT = 250.0  # MB that the server may take, whatever is done to it
 PATIENCE = 60.0  # seconds for something to be heard
+AFTERWARDS = 1.0  # seconds that an attacker goes on for when the conversation is over
 
 
 class Notice(NamedTuple):
@@ -118,7 +119,7 @@ def endure(directory: Path, seconds: float, attacks: tuple[str, ...] = tuple(ATT
             conversation.wait_for_all()
             conversation.latencies.clear()
             conversation.said = 0
-            process = _attacker(attack, server, seconds + 1.0) if attack else None
+            process = _attacker(attack, server, seconds + AFTERWARDS) if attack else None
             conversation.talk(seconds)
             conversation.wait_for_all()
             deeds = process.communicate()[0].strip() if process else ""
@@ -130,8 +131,13 @@ def endure(directory: Path, seconds: float, attacks: tuple[str, ...] = tuple(ATT
 
 
 def _attacker(name: str, server: ServerProcess, seconds: float) -> subprocess.Popen[str]:
+    """An attacker that has loaded its modules: half a second of one of this machine's processors is no attack."""
     command = [sys.executable, "-m", "tests.soak.attacks", name, str(server.port), server.cafile, str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    if process.stdout.readline().strip() != READY:
+        raise RuntimeError(f"the attacker {name} ended before it began: exit {process.wait()}")
+    return process
 
 
 def report(notices: list[Notice]) -> tuple[str, list[str]]:
