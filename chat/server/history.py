@@ -1,22 +1,19 @@
 """What was said, kept in SQLite: in a file of the state directory, or in memory.
 
-The file outlives the death of the process at any moment: a message is acknowledged only after the transaction that
-holds it and its session's last seq. With write-ahead logging and `synchronous=NORMAL` a power cut of the machine can
-take the last transactions with it, though never the file's integrity; that buys a commit without waiting for the disk.
+A message is acknowledged only after the transaction that holds it and its session's last seq (see `database` for what
+a transaction outlives).
 """
 
 from __future__ import annotations
 
-import os
-import secrets
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 from chat.message import Message
+from chat.server.database import Database
 
 __all__ = ["DEFAULT_LIMIT", "MAX_SESSIONS", "MEMORY_LIMIT", "Entry", "History", "Returning"]
 
@@ -26,7 +23,7 @@ MAX_SESSIONS = 100_000  # of which the last seq is known; the ones that were use
 PRUNE_INTERVAL = 1_000  # new sessions between two looks at how many there are
 SCHEMA_VERSION = 1
 
-_SCHEMA = f"""
+_SCHEMA = """
 CREATE TABLE meta (store TEXT NOT NULL);
 CREATE TABLE messages (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, time INTEGER NOT NULL, kind TEXT NOT NULL,
@@ -39,7 +36,7 @@ CREATE TABLE sessions (
     present INTEGER NOT NULL, last_used INTEGER NOT NULL
 );
 CREATE INDEX sessions_by_use ON sessions (last_used);
-PRAGMA user_version = {SCHEMA_VERSION};
+INSERT INTO meta VALUES (lower(hex(randomblob(8))));
 """
 # What a client may read: what its room hears, and what is between it and one other.
 _VISIBLE = "(room = :room OR room = '' AND :sender IN (sender, addressee))"
@@ -73,35 +70,23 @@ class History:
 
     def __init__(self, path: Path | None, limit: int = DEFAULT_LIMIT) -> None:
         self._limit = limit
-        self._lock = threading.Lock()
         self._new_sessions = 0
         self.and_then: Callable[[sqlite3.Connection, Sequence[Entry]], None] = lambda database, entries: None
-        self._database = _connect(path)
-        (self.store,) = self._database.execute("SELECT store FROM meta").fetchone()
+        self._database = Database(path, _SCHEMA, SCHEMA_VERSION)
+        with self.reading() as database:
+            (self.store,) = database.execute("SELECT store FROM meta").fetchone()
 
     def close(self) -> None:
         """Close the file. May be repeated."""
-        with self._lock:
-            self._database.close()
+        self._database.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """The database, to be changed until the end of the block: all of it, or nothing if the block raises."""
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._database.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # a full disk may have rolled it back already
-                    self._database.execute("ROLLBACK")
-                raise
+        return self._database.transaction()
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """The database, to be read until the end of the block."""
-        with self._lock:
-            yield self._database
+        return self._database.reading()
 
     def commit(self, session: str, seq: int, entries: Sequence[Entry], now: int) -> list[Entry]:
         """Keep entries, and that everything of the session up to `seq` is settled, in one transaction.
@@ -131,8 +116,8 @@ class History:
 
     def seq(self, session: str) -> int | None:
         """The last seq of a session that is settled; None for one that is not known."""
-        with self._lock:
-            row = self._database.execute("SELECT seq FROM sessions WHERE session = ?", (session,)).fetchone()
+        with self.reading() as database:
+            row = database.execute("SELECT seq FROM sessions WHERE session = ?", (session,)).fetchone()
         return row[0] if row else None
 
     def enter(self, session: str, seq: int, nickname: str, room: str, now: int) -> None:
@@ -159,8 +144,8 @@ class History:
     def present(self) -> list[Returning]:
         """The sessions that have entered and not left."""
         query = "SELECT session, nickname, room FROM sessions WHERE present ORDER BY last_used"
-        with self._lock:
-            return [Returning(*row) for row in self._database.execute(query)]
+        with self.reading() as database:
+            return [Returning(*row) for row in database.execute(query)]
 
     def after(self, number: int, room: str, sender: str, count: int) -> list[Entry]:
         """The first `count` messages behind `number` that the sender, who is in the room, may read."""
@@ -174,8 +159,8 @@ class History:
 
     def last_number(self) -> int:
         """The number of the newest message; 0: there was none yet."""
-        with self._lock:
-            row = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
+        with self.reading() as database:
+            row = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
         return row[0] if row else 0
 
     def _select(self, where: str, order: str, number: int, room: str, sender: str, count: int) -> list[Entry]:
@@ -183,8 +168,8 @@ class History:
             f"SELECT number, {_KEPT} FROM messages WHERE {where} AND {_VISIBLE} ORDER BY number {order} LIMIT :count"
         )
         values = {"number": number, "room": room, "sender": sender, "count": count}
-        with self._lock:
-            return [_entry(*row) for row in self._database.execute(query, values)]
+        with self.reading() as database:
+            return [_entry(*row) for row in database.execute(query, values)]
 
 
 def _row(entry: Entry) -> tuple[str | int, ...]:
@@ -207,31 +192,3 @@ def _entry(
 ) -> Entry:
     message = Message(nickname, text, id, time, kind, room, recipient, number=number)
     return Entry(message, sender, addressee)
-
-
-def _connect(path: Path | None) -> sqlite3.Connection:
-    """The database, with its tables, for this process alone until it is closed."""
-    if path is not None:
-        # What people write to each other is nobody else's: SQLite's further files take over the mode of this one.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    database = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
-    try:
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        (version,) = database.execute("PRAGMA user_version").fetchone()
-        if not version:
-            database.executescript(f"BEGIN; {_SCHEMA} INSERT INTO meta VALUES ('{secrets.token_hex(8)}'); COMMIT;")
-    except sqlite3.Error as error:
-        database.close()
-        raise ValueError(_sentence(path, error)) from error
-    if version not in (0, SCHEMA_VERSION):
-        database.close()
-        raise ValueError(f"{str(path)!r} was written by another version of this program; choose another --state-dir")
-    return database
-
-
-def _sentence(path: Path | None, error: sqlite3.Error) -> str:
-    if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-        return f"{str(path)!r} is in use by another server; choose another --state-dir, or keep nothing: --no-history"
-    return f"cannot use {str(path)!r}: {error}; move it away, choose another --state-dir, or use --no-history"
