@@ -16,9 +16,11 @@ from quicmini.config import Capture
 __all__ = ["ErrorCode", "Inbox", "Outbox", "chat_config", "dialect_of"]
 
 IDLE_TIMEOUT = 20.0  # seconds; with a PING at half of it, a peer that has died is noticed within 30
+MAX_STREAM_DATA = 128 * 1024  # bytes that a peer may send ahead on a stream: more than any message has
+MAX_DATA = 512 * 1024  # bytes that it may send ahead in all: what comes of it that is no message costs the others time
 MAX_HALF_OPEN = 16  # streams whose other direction waits to be ended by the peer
 DIRECT_SIZE = 16 * 1024  # bytes for which a new stream always has room (`Config.send_buffer_total`)
-MAX_REFUSED = 16  # messages that are none before a peer is told to go
+MAX_REFUSED = 8  # messages that are none before a peer is told to go
 
 
 class ErrorCode(IntEnum):
@@ -48,6 +50,8 @@ def chat_config(
     return Config(
         idle_timeout=idle_timeout,
         keep_alive_interval=idle_timeout / 2 if keep_alive_interval is None else keep_alive_interval,
+        max_data=MAX_DATA,
+        max_stream_data=MAX_STREAM_DATA,
         max_streams_uni=0,
         capture=capture,
     )

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chat.exchange import MAX_HALF_OPEN, MAX_REFUSED, ErrorCode, Inbox, Outbox, chat_config
-from chat.message import MAX_MESSAGE_SIZE, Message
+from chat.exchange import MAX_DATA, MAX_HALF_OPEN, MAX_REFUSED, MAX_STREAM_DATA, ErrorCode, Inbox, Outbox, chat_config
+from chat.message import MAX_MESSAGE_SIZE, MAX_SIZES, Message
 from quicmini import ApplicationError, Config, Connection, Listener, Stream, StreamReset, StreamStopped
 from tests.chat.conftest import Connector
 from tests.sync.helpers import PATIENCE, in_thread, until
@@ -192,7 +192,7 @@ class TestRefusal:
             stream = client.open_stream()
             stream.sendall(b"?")
             stream.reset(5)
-        with pytest.raises(ApplicationError, match="16 streams carried no message"):
+        with pytest.raises(ApplicationError, match=f"{MAX_REFUSED} streams carried no message"):
             next(texts(server))
 
     def test_a_stream_counts_once(self, pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
@@ -215,7 +215,7 @@ class TestRefusal:
         with pytest.raises(ApplicationError) as end:
             next(texts(server))
         assert end.value.error_code == ErrorCode.NO_MESSAGE
-        with pytest.raises(ApplicationError, match="16 streams carried no message") as end:
+        with pytest.raises(ApplicationError, match=f"{MAX_REFUSED} streams carried no message") as end:
             client.accept_stream()
         assert end.value.remote
 
@@ -229,6 +229,22 @@ def test_whoever_looks_at_the_streams_can_slow_the_peer_down(pair: Pair) -> None
     received = iter(Inbox(server, lambda: looks.append(len(looks))))
     assert {next(received).text, next(received).text} == {"a", "b"}
     assert len(looks) >= 2
+
+
+def test_what_may_come_ahead_is_enough_for_any_message_and_not_for_much_more(pair: Pair) -> None:
+    """What a peer sends before it can be told to stop is decrypted and thrown away while the others wait."""
+    client, server = pair
+    assert max(MAX_SIZES.values()) < MAX_STREAM_DATA
+    before = server.stats().bytes_received
+    for _ in range(2 * MAX_DATA // MAX_STREAM_DATA):
+        stream = client.open_stream()
+        stream.settimeout(0)
+        with pytest.raises(TimeoutError):
+            stream.sendall(bytes(4 * MIB))
+    until(lambda: server.stats().bytes_received > before + MAX_DATA)
+    client.send_datagram(b"no flow control holds this back")
+    server.recv_datagram(PATIENCE)
+    assert server.stats().bytes_received < before + 1.2 * MAX_DATA
 
 
 def test_signs_of_life_come_twice_in_an_idle_timeout() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chat.exchange import MAX_REFUSED
 from chat.message import Message
 from quicmini import connect
 from tests.chat.processes import Client, Server
@@ -38,7 +39,7 @@ def test_each_attack_does_what_it_is_for(notices: dict[str, Notice], name: str) 
 
 @pytest.mark.parametrize("name", ["100-MB-message", "100,000-streams", "garbage"])
 def test_who_sends_no_messages_is_sent_away(notices: dict[str, Notice], name: str) -> None:
-    assert "16 streams carried no message" in notices[name].deeds
+    assert f"{MAX_REFUSED} streams carried no message" in notices[name].deeds
 
 
 class TestScreens:
