@@ -83,7 +83,7 @@ def test_every_group(server_files: CertificateFiles, group: int) -> None:
 
 
 def test_a_group_that_only_the_server_prefers_costs_a_retry(server_files: CertificateFiles) -> None:
-    """HelloRetryRequest: the client offers X25519 first, the server takes nothing but P-384 (RFC 9846 §4.1.4)."""
+    """HelloRetryRequest: the client offers X25519 first, the server takes nothing but P-384 (RFC 9846 §4.2.4)."""
     pair = Pair(server_files, server_config=Config(groups=(0x0018,)))
     pair.handshake()
     assert pair.client.state is ConnectionState.CONNECTED

@@ -84,7 +84,7 @@ def test_e75_an_ack_of_refused_data(early: Early) -> None:
 
 
 def test_a_hello_retry_request_refuses_early_data(server_files: CertificateFiles) -> None:
-    """RFC 9846 §4.2.10."""
+    """RFC 9846 §4.3.10."""
     client = Config(groups=(0x001D, 0x0017))
     early = Early(server_files, client_config=client)
     context = replace(early.first.server_context, groups=(0x0017,))

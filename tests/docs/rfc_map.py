@@ -45,13 +45,14 @@ def render(root: Path = ROOT) -> str:
     """The whole page."""
     modules, tests = places(root, "quicmini"), places(root, "tests")
     parts = [INTRODUCTION]
-    for document, table in TABLES.items():
+    for document, title in TITLES.items():
+        table = TABLES[document]
         cited = sum(Citation(document, section) in modules | tests for section in table)
-        parts.append(f"## {TITLES[document]}\n\n{cited} of {len(table)} sections are cited.\n")
+        parts.append(f"## {title}\n\n{cited} of {len(table)} sections are cited.\n")
         rows = [
-            f"| {section} | {title} | {_cell(modules.get(Citation(document, section), ()))} "
+            f"| {section} | {name} | {_cell(modules.get(Citation(document, section), ()))} "
             f"| {_cell(tests.get(Citation(document, section), ()))} |"
-            for section, title in table.items()
+            for section, name in table.items()
         ]
         parts.append("\n".join(("| § | Title | Modules | Tests |", "| --- | --- | --- | --- |", *rows)) + "\n")
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""Early data as TLS sees it: offered, accepted, rejected, and what both sides refuse (RFC 9846 §4.2.10, §8)."""
+"""Early data as TLS sees it: offered, accepted, rejected, and what both sides refuse (RFC 9846 §4.3.10, §8)."""
 
 from __future__ import annotations
 
