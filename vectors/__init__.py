@@ -1,7 +1,8 @@
 """The test vectors of the RFCs, as data: one JSON file for each vector, which names its RFC and section.
 
-Byte strings are hexadecimal, numbers are numbers. `kind` says which check of `quicmini.study.vector_checks` the vector
-goes through. The files are read through importlib.resources, so they are found in an installed package as well.
+Byte strings are hexadecimal, numbers are numbers; `README.md` beside the files says more. `kind` says which check of
+`quicmini.study.vector_checks` the vector goes through. The files are read through importlib.resources, so they are
+found in an installed package as well.
 """
 
 from __future__ import annotations

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -77,6 +80,20 @@ def test_every_section_that_has_vectors_is_there() -> None:
 
 def test_every_check_has_a_vector() -> None:
     assert {vectors.load(name).kind for name in NAMES} == set(CHECKS)
+
+
+def test_the_readme_explains_every_kind_and_no_other() -> None:
+    rows = re.findall(r"^\| (`.+?) \|", (ROOT / "vectors" / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"`(.+?)`", " ".join(rows))) - {"kind"} == set(CHECKS)
+
+
+def test_the_readme_says_which_strings_are_not_hexadecimal() -> None:
+    for name in NAMES:
+        values = json.loads(file_of(name).read_text(encoding="utf-8"))["values"]
+        for path in leaves(values):
+            value = reduce(getitem, path, values)
+            if isinstance(value, str) and path[-1] != "sender" and not path[-1].endswith("_text"):
+                assert bytes.fromhex(value).hex() == value, f"{name}: {path}"
 
 
 def test_the_command_reports_every_vector_and_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
