@@ -1,5 +1,8 @@
 """Key update: both sides move to new 1-RTT keys, again and again, without a message (RFC 9001 §6).
 
+The sender asks for an update when the program wants one, or the keys have protected half of what they may; the receiver
+follows one of the peer (`KeyPhases.update_if_possible`, `KeyPhases.open`).
+
 The Key Phase bit says which of two keys a packet was protected with. Three pairs of keys matter at most: those in use,
 those before them, for packets that were overtaken, and those that come next. The next ones are made ahead, in a timer:
 if a packet had them made, the time that takes would tell its Key Phase bit to the network (RFC 9001 §6.3, §9.5).

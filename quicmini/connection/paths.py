@@ -1,4 +1,7 @@
-"""A network path: two addresses, what may be sent from one to the other, and whether it works (RFC 9000 §8, §9)."""
+"""A network path: two addresses, what may be sent from one to the other, and whether it works (RFC 9000 §8, §9).
+
+`Path.allowance` is what keeps an attack from being amplified by way of this side.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ __all__ = ["AMPLIFICATION_FACTOR", "MAX_QUEUED_PATH_RESPONSES", "Path", "PathVal
 AMPLIFICATION_FACTOR = 3
 
 # PATH_CHALLENGE frames of one path that may wait for their answer; the newest win (RFC 9000 §8.2.2 asks for an answer
-# to each, §9.3 lets an endpoint limit what it holds).
+# to each, §21.9 lets an endpoint drop what is too much).
 MAX_QUEUED_PATH_RESPONSES = 8
 
 # Bytes of a PATH_CHALLENGE or PATH_RESPONSE frame (RFC 9000 §19.17, §19.18).
@@ -106,7 +109,7 @@ class Path:
         self._responses: deque[bytes] = deque(maxlen=MAX_QUEUED_PATH_RESPONSES)
 
     def allowance(self) -> int | None:
-        """Bytes that may be sent now; None: no limit."""
+        """Bytes that may be sent now, before the address is validated (RFC 9000 §8.1); None: no limit."""
         if self.validated:
             return None
         return AMPLIFICATION_FACTOR * self.bytes_received - self.bytes_sent

@@ -1,4 +1,7 @@
-"""The estimate of the round-trip time (RFC 9002 §5) and the two durations that follow from it. Times in seconds."""
+"""The estimate of the round-trip time (RFC 9002 §5), and what follows from it: probe timeout and loss delay.
+
+Times in seconds.
+"""
 
 from __future__ import annotations
 
