@@ -36,16 +36,20 @@ class Checkpoints:
         self._transactions += 1
         if self._transactions >= INTERVAL and self._thread is None:
             self._transactions = 0
-            self._thread = threading.Thread(target=self._run, name="chat checkpoint", daemon=True)
-            self._thread.start()
+            thread = self._thread = threading.Thread(target=self._run, name="chat checkpoint", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # no thread can be had just now; the transaction is kept all the same
+                self._thread = None
+                logger.warning("no checkpoint of the history: %s", error)
 
     def close(self) -> None:
         """Wait for the checkpoint that is under way, if one is, and let go of the database. May be repeated.
 
         Nothing is to be counted any more. To be called without the lock.
         """
-        if self._thread is not None:
-            self._thread.join()
+        if (thread := self._thread) is not None:
+            thread.join()
         self._database.close()
 
     def _run(self) -> None:
@@ -56,7 +60,8 @@ class Checkpoints:
                     self._move()
         except sqlite3.Error as error:
             logger.warning("no checkpoint of the history: %s", error)
-        self._thread = None
+        finally:
+            self._thread = None
 
     def _move(self) -> int:
         """Returns how many pages the log had. Blocks until the disk has what was in it."""

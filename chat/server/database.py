@@ -17,7 +17,7 @@ from pathlib import Path
 
 from chat.server.checkpoints import Checkpoints
 
-__all__ = ["Database"]
+__all__ = ["Database", "unusable"]
 
 BUSY_TIMEOUT = 1.0  # seconds to wait for a person who works on the file with other tools
 
@@ -35,12 +35,16 @@ class Database:
         self._claim = None if path is None else _claim(path)
         try:
             self._connection = _connect(path, schema, version)
-            if path is not None:
-                self._checkpoints = Checkpoints(_open(path), self._lock)
         except BaseException:
             if self._claim is not None:
                 os.close(self._claim)
             raise
+        if path is not None:
+            try:
+                self._checkpoints = Checkpoints(_open(path), self._lock)
+            except BaseException:
+                self.close()
+                raise
 
     def close(self) -> None:
         """Close the file. May be repeated."""
@@ -101,7 +105,7 @@ def _connect(path: Path | None, schema: str, version: int) -> sqlite3.Connection
             database.executescript(f"BEGIN; {schema} PRAGMA user_version = {version}; COMMIT;")
     except sqlite3.Error as error:
         database.close()
-        raise ValueError(_sentence(path, error)) from error
+        raise ValueError(unusable(path, error)) from error
     if found not in (0, version):
         database.close()
         raise ValueError(f"{str(path)!r} was written by another version of this program; choose another --state-dir")
@@ -110,11 +114,15 @@ def _connect(path: Path | None, schema: str, version: int) -> sqlite3.Connection
 
 def _open(path: Path | None) -> sqlite3.Connection:
     name = ":memory:" if path is None else path
-    return sqlite3.connect(name, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    try:
+        return sqlite3.connect(name, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:  # there are no more descriptors, for instance
+        raise ValueError(unusable(path, error)) from error
 
 
-def _sentence(path: Path | None, error: sqlite3.Error) -> str:
-    if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+def unusable(path: Path | None, error: sqlite3.Error) -> str:
+    """A sentence about a file that is no good."""
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
         return _in_use(path)
     return f"cannot use {str(path)!r}: {error}; move it away, choose another --state-dir, or use --no-history"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chat.message import Message
-from chat.server.database import Database
+from chat.server.database import Database, unusable
 
 __all__ = ["DEFAULT_LIMIT", "MAX_SESSIONS", "MEMORY_LIMIT", "Entry", "History", "Returning"]
 
@@ -73,12 +73,22 @@ class History:
         self._new_sessions = 0
         self.and_then: Callable[[sqlite3.Connection, Sequence[Entry]], None] = lambda database, entries: None
         self._database = Database(path, _SCHEMA, SCHEMA_VERSION)
-        with self.reading() as database:
-            (self.store,) = database.execute("SELECT store FROM meta").fetchone()
+        try:
+            self.store = self._name()
+        except sqlite3.Error as error:  # it is of some other program, or damaged
+            self.close()
+            raise ValueError(unusable(path, error)) from error
 
     def close(self) -> None:
         """Close the file. May be repeated."""
         self._database.close()
+
+    def _name(self) -> str:
+        with self.reading() as database:
+            row = database.execute("SELECT store FROM meta").fetchone()
+        if row is None:
+            raise sqlite3.DatabaseError("it is not complete")
+        return str(row[0])
 
     def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """The database, to be changed until the end of the block: all of it, or nothing if the block raises."""

@@ -54,19 +54,19 @@ class Ledger:
         self._history = history
         with history.reading() as database:
             database.executescript(_SCHEMA)
-            (cursor,) = database.execute("SELECT cursor FROM bus").fetchone()
-        self._cursor = str(cursor)
         history.and_then = self._note
 
     @property
     def cursor(self) -> str:
         """The position up to which the bus has been read."""
-        return self._cursor
+        with self._history.reading() as database:
+            return _cursor(database)
 
     def _note(self, database: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         """These are said here: within the transaction that keeps them."""
+        cursor = _cursor(database)
         for entry in entries:
-            payload = encode_entry(entry, self._cursor)
+            payload = encode_entry(entry, cursor)
             database.execute(
                 "INSERT OR IGNORE INTO outbox (id, payload) VALUES (?, ?)",
                 (entry.message.id, payload),
@@ -85,24 +85,22 @@ class Ledger:
         Returns what is new here, numbered: nothing if `start` is not where this server is any more.
         """
         with self._history.transaction() as database:
-            if start != self._cursor:
+            if start != _cursor(database):
                 return []
             new = [each.entry for each in relayed if _is_new(database, each)]
             numbered = self._history.insert(database, new)
             database.execute("UPDATE bus SET cursor = ?", (cursor,))
             _prune(database)
-            self._cursor = cursor
         return numbered
 
     def start_over(self, lost: str) -> bool:
         """The bus does not know any more where this server was: it is read from its beginning, and what was read back
         last is sent again. lost: the cursor of which this is so; False if it is another one now."""
         with self._history.transaction() as database:
-            if lost != self._cursor:
+            if lost != _cursor(database):
                 return False
             database.execute("UPDATE bus SET cursor = ?", (BEGINNING,))
             database.execute("UPDATE outbox SET position = NULL")
-            self._cursor = BEGINNING
         return True
 
     def seq(self, sender: str) -> int:
@@ -134,6 +132,11 @@ class Ledger:
             ]
         numbers = [number for number in missing if number is not None]
         return min(numbers) - 1 if numbers else self._history.last_number()
+
+
+def _cursor(database: sqlite3.Connection) -> str:
+    """Kept nowhere else: a transaction that fails at its end must not have moved it."""
+    return str(database.execute("SELECT cursor FROM bus").fetchone()[0])
 
 
 def _is_new(database: sqlite3.Connection, relayed: Relayed) -> bool:

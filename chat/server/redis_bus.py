@@ -74,7 +74,7 @@ class RedisBus:
             self._presence.look(self._reader)
             while self._read_messages(0):
                 pass
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, sqlite3.Error) as error:
             logger.warning("the bus %s: %s", self._name, printable(str(error)))
         for work, name in ((self._read, "bus reader"), (self._write, "bus writer")):
             thread = threading.Thread(target=self._keep_at, args=(work,), name=name, daemon=True)

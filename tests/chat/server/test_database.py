@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,6 +152,85 @@ def test_who_looks_at_the_file_holds_nobody_up(words: Words, path: Path) -> None
         words.checkpoints.wait()
         assert visitor.execute("SELECT count(*) FROM words").fetchone() == (1,)
     assert words.count() == INTERVAL + 1
+
+
+def no_thread(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_a_transaction_is_kept_when_there_is_no_thread_for_the_checkpoint(
+    words: Words, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        words.add(INTERVAL)
+    assert "no checkpoint of the history: can't start new thread" in caplog.text
+    words.checkpoints.may_go_on.release()
+    words.add(INTERVAL)
+    words.checkpoints.wait()
+    assert len(words.checkpoints.moved) == 1
+    words.database.close()
+    assert sorted(os.listdir(path.parent)) == ["words", "words-claim"]
+
+
+def test_whatever_ends_a_checkpoint_there_are_more(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    words.checkpoints.may_go_on.release(2)
+    words.checkpoints.before = fail
+    words.add(INTERVAL)
+    words.checkpoints.wait()
+    words.checkpoints.before = lambda: None
+    words.add(INTERVAL)
+    words.checkpoints.wait()
+    assert len(words.checkpoints.moved) == 1
+
+
+class EndsAtOnce(Checkpoints):
+    """Its thread is there at the first look, and gone at the next."""
+
+    _left: threading.Thread | None = None
+
+    @property
+    def _thread(self) -> threading.Thread | None:
+        thread, self._left = self._left, None
+        return thread
+
+    @_thread.setter
+    def _thread(self, thread: threading.Thread | None) -> None:
+        self._left = thread
+
+
+def test_a_checkpoint_that_ends_while_the_file_is_closed() -> None:
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    checkpoints = EndsAtOnce(database, threading.Lock())
+    thread = threading.Thread(target=lambda: None)
+    thread.start()
+    checkpoints._thread = thread
+    checkpoints.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
+
+
+def test_a_file_that_cannot_be_opened_twice_is_let_go_of(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def connect_once(name: str | Path, **options: Any) -> sqlite3.Connection:
+        if opened:
+            raise sqlite3.OperationalError("unable to open database file")
+        opened.append(connect(name, **options))
+        return opened[0]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", connect_once)
+        with pytest.raises(ValueError, match="unable to open database file; move it away"):
+            Database(path, SCHEMA, 1)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
+    Database(path, SCHEMA, 1).close()
 
 
 def test_in_memory_there_are_no_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:

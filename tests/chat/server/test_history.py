@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,13 @@ class TestFilesThatCannotBeUsed:
     def test_no_such_directory(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             History(tmp_path / "none" / "h")
+
+
+@pytest.mark.parametrize("schema", ["", "CREATE TABLE meta (store TEXT NOT NULL);"])
+def test_a_file_of_another_program_is_let_go_of(tmp_path: Path, schema: str) -> None:
+    path = tmp_path / "history"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(f"{schema} PRAGMA user_version = 1;")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="move it away, choose another --state-dir"):
+            History(path)

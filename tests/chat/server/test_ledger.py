@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -156,3 +158,44 @@ def test_all_that_is_kept_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     with history.reading() as database:
         assert database.execute("SELECT count(*) FROM heard").fetchone() == (5,)
         assert database.execute("SELECT count(*) FROM senders").fetchone() == (2,)
+
+
+class TestAFullDisk:
+    """A transaction fails at its very end."""
+
+    @pytest.fixture
+    def full(self, history: History) -> Callable[[], AbstractContextManager[None]]:
+        @contextmanager
+        def full() -> Iterator[None]:
+            with history.reading() as database:
+                database.executescript(
+                    "CREATE TABLE one (id PRIMARY KEY); CREATE TABLE other (id REFERENCES one DEFERRABLE INITIALLY"
+                    " DEFERRED); CREATE TRIGGER full AFTER UPDATE ON bus BEGIN INSERT INTO other VALUES (1); END;"
+                    " PRAGMA foreign_keys = ON;"
+                )
+            with pytest.raises(sqlite3.IntegrityError):
+                yield
+            with history.reading() as database:
+                database.execute("PRAGMA foreign_keys = OFF")
+
+        return full
+
+    def test_what_was_read_is_read_again(
+        self, history: History, ledger: Ledger, full: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        with full():
+            ledger.take([relayed("a", 1, 5)], BEGINNING, at(5))
+        assert ledger.cursor == BEGINNING
+        assert len(ledger.take([relayed("a", 1, 5)], ledger.cursor, at(5))) == 1
+        assert texts(history) == ["a 1"]
+
+    def test_the_beginning_is_looked_for_again(
+        self, history: History, ledger: Ledger, full: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        commit(history, "a", 1)
+        ledger.take([relayed("a", 1, 5)], BEGINNING, at(5))
+        with full():
+            ledger.start_over(at(5))
+        assert ledger.cursor == at(5)
+        assert ledger.start_over(ledger.cursor)
+        assert pending(ledger) == ["a 1"]
