@@ -19,6 +19,7 @@ __all__ = [
     "ALPN_PROTOCOLS",
     "DEFAULT_PORT",
     "MAX_MESSAGE_SIZE",
+    "MAX_SEQ",
     "MAX_SIZES",
     "SPOKEN",
     "Dialect",
@@ -31,6 +32,8 @@ __all__ = [
 DEFAULT_PORT = 4242
 MAX_MESSAGE_SIZE = 64 * 1024  # bytes on the wire: nickname, text and the 60 or so that describe them
 SENDER_ID_LENGTH = 16  # hexadecimal digits
+MAX_SEQ = 10**18 - 1  # 18 digits: so many has a seq in an id
+MAX_INTEGER = (1 << 63) - 1  # of Go's int, and of SQLite's
 MAX_FIELDS_SIZE = 1024  # bytes that the further fields may take, so that what fits one dialect fits the other
 
 
@@ -144,6 +147,8 @@ class Message(NamedTuple):
         for name, field, default in zip(names, fields, _DEFAULTS, strict=False):
             if type(field) is not type(default):
                 raise GobError(f"{name} must be {_TYPES[type(default)]}; Nickname and Text are strings")
+            if isinstance(field, int) and field > MAX_INTEGER:  # it came as an unsigned one
+                raise GobError(f"{name} is more than {MAX_INTEGER}")
         return cls(*fields)
 
     def line(self) -> str:

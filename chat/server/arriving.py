@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from chat.message import Message, sender_id
+from chat.message import MAX_SEQ, Message, sender_id
 from chat.server.client import Client
 from chat.server.hub import Hub
 from chat.server.rooms import NameTaken, room_key
@@ -19,6 +19,7 @@ __all__ = ["RECENT", "hello", "newest"]
 RECENT = 50  # messages that a newcomer is sent
 MISSED = 1000  # messages that somebody is sent who was at another server, and had something that is not known here
 PAGE = 64  # messages of the history that are read at once
+MAX_ID_LENGTH = 64  # characters of a message's id, which the welcome gives back
 _SESSION = re.compile("[0-9a-f]{16,64}")
 
 
@@ -33,6 +34,8 @@ def hello(hub: Hub, client: Client, message: Message) -> None:
     session = message.session
     if not _SESSION.fullmatch(session):
         raise ValueError("a session is 16 to 64 hexadecimal digits")
+    if message.seq > MAX_SEQ:
+        raise ValueError(f"a seq is {MAX_SEQ} at most")
     known = "" if hub.history.seq(session) is None else session  # whoever has it was let in before: it is a secret
     hub.admission.check_password(message.text, client.origin, known)
     room = room_key(message.room)
@@ -49,8 +52,9 @@ def hello(hub: Hub, client: Client, message: Message) -> None:
     client.nickname = nickname
     early = client.sequence.begin(settled)
     client.refused.extend(before.refused if before else ())
+    id = message.id if hub.ledger is not None and len(message.id) <= MAX_ID_LENGTH else ""
     refused = (seq for seq in client.refused if message.seq < seq <= settled)
-    hub.welcome(client, last, refused, message.id if hub.ledger is not None else "")
+    hub.welcome(client, last, refused, id)
     if not is_back:
         hub.notice(hub.rooms.members(room), room, f"{client.nickname} joined", but=client)
     _catch_up(hub, client)

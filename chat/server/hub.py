@@ -77,8 +77,12 @@ class Hub:
         self._unsent: dict[Client, None] = {}  # for whom something is waiting, perhaps
         self._closing = False
         for session, nickname, room in history.present():
-            self.nicknames.claim(session, nickname, self.now())
-            self._wait_for(session, room)
+            try:
+                self.claim(session, nickname)
+            except ValueError:  # it was nobody's name by the rules of now
+                self._release(session)
+            else:
+                self._wait_for(session, room)
 
     # Coming and going. These take the lock.
 

@@ -16,8 +16,11 @@ LOBBY = "lobby"  # where everyone is who asks for no other room
 
 
 def room_key(text: str) -> str:
-    """The name under which a room is known, however people write it. Raises ValueError, with a sentence, for none."""
-    return name_key(check_name(text, "room")) if text else LOBBY
+    """The name under which a room is known, however people write it. Raises ValueError, with a sentence, for none.
+
+    It is known under that name itself, too: clients and other servers give it back.
+    """
+    return check_name(name_key(check_name(text, "room")), "room") if text else LOBBY
 
 
 class NameTaken(ValueError):
@@ -85,7 +88,7 @@ class Nicknames:
 
     def holder(self, nickname: str) -> Holder | None:
         """Who has a nickname here."""
-        return self._holders.get(name_key(nickname))
+        return self._holders.get(name_key(nickname)) if len(nickname) <= MAX_NAME_LENGTH else None
 
     def find(self, nickname: str) -> Holder | Person | None:
         """Who has a nickname, here or elsewhere."""
@@ -104,7 +107,7 @@ class Nicknames:
         return [person for person in self._others.present() if person.id not in self._ids]
 
     def _elsewhere(self, nickname: str) -> Person | None:
-        person = self._others.find(nickname)
+        person = self._others.find(nickname) if len(nickname) <= MAX_NAME_LENGTH else None
         return None if person is None or not person.present or person.id in self._ids else person
 
     def of(self, session: str) -> str:

@@ -7,7 +7,7 @@ from chat.message import Message
 __all__ = ["MAX_REORDERED", "MAX_REORDERED_SIZE", "Sequence"]
 
 MAX_REORDERED = 256  # messages of one session that may wait for one before them
-MAX_REORDERED_SIZE = 1024 * 1024  # bytes of text that these may have together
+MAX_REORDERED_SIZE = 1024 * 1024  # characters that these may have together, in whichever fields
 
 
 class Sequence:
@@ -38,7 +38,7 @@ class Sequence:
         if message.seq <= self.last or message.seq in self._waiting:
             return []
         if not self._begun or message.seq != self.last + 1:
-            size = self._size + len(message.text)
+            size = self._size + _size(message)
             if len(self._waiting) == MAX_REORDERED or size > MAX_REORDERED_SIZE:
                 raise OverflowError(f"{len(self._waiting)} messages wait for one before them")
             self._waiting[message.seq] = message
@@ -56,5 +56,9 @@ class Sequence:
 
     def _pop(self, seq: int) -> Message:
         message = self._waiting.pop(seq)
-        self._size -= len(message.text)
+        self._size -= _size(message)
         return message
+
+
+def _size(message: Message) -> int:
+    return sum(len(field) for field in message if isinstance(field, str))

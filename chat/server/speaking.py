@@ -10,20 +10,22 @@ from collections.abc import Sequence
 
 from chat.exchange import ErrorCode
 from chat.gob import GobError
-from chat.message import Kind, Message, message_id
+from chat.message import MAX_SEQ, Kind, Message, message_id
 from chat.server.client import Client, simple_form
 from chat.server.history import Entry
 from chat.server.hub import Hub
 from chat.server.limits import TooMuch
 
-__all__ = ["say", "speak"]
+__all__ = ["refusal", "say", "speak"]
+
+MAX_KIND_LENGTH = 32  # characters of what was asked for that are told again, whatever it was
 
 
 def speak(hub: Hub, client: Client, message: Message) -> None:
     """A client says something: it may be early, or have been said before."""
     if client.is_simple:
         message = message._replace(seq=client.sequence.last + 1)
-    elif message.seq < 1 or (client.session and message.session != client.session):
+    elif not 1 <= message.seq <= MAX_SEQ or (client.session and message.session != client.session):
         raise ValueError("what is said has a seq, 1 or more, and the session of the hello")
     try:
         ready = client.sequence.take(message)
@@ -62,7 +64,8 @@ def say(hub: Hub, client: Client, messages: Sequence[Message]) -> None:
 
 def refusal(message: Message, why: Exception) -> Message:
     """The answer to what is not done."""
-    return Message("", str(why), kind=Kind.REFUSED, recipient=message.kind, seq=message.seq)
+    asked = message.kind[:MAX_KIND_LENGTH]
+    return Message("", str(why), kind=Kind.REFUSED, recipient=asked, seq=message.seq)
 
 
 def _acknowledge(hub: Hub, client: Client, after: int, refused: Sequence[int]) -> None:

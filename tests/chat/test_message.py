@@ -117,3 +117,10 @@ def test_what_announces_too_much_is_refused_before_it_is_there(dialect: Dialect)
         with pytest.raises(GobError, match=f"more than {most} bytes"):
             Message.decode(b"\xfc" + length.to_bytes(4, "big"), dialect)
     assert Message.decode(b"\xfc" + (most - 5).to_bytes(4, "big"), dialect) is None
+
+
+def test_an_integer_is_one_of_go_s_signed_ones() -> None:
+    """Go would write others in a field of type uint64; SQLite has no place for them."""
+    raw = encode_struct("Message", {"Seq": 1 << 62}).replace(b"\x03Seq\x01\x04", b"\x03Seq\x01\x06")
+    with pytest.raises(GobError, match="Seq is more than 9223372036854775807"):
+        Message.decode(raw, Dialect.CHAT)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+from typing import Literal
+
 import pytest
 
-from chat.text import MAX_NAME_LENGTH, check_name, name_key, printable
+from chat.text import MAX_NAME_LENGTH, PIECE, check_name, name_key, printable
 
 
 @pytest.mark.parametrize(
@@ -49,3 +52,17 @@ def test_names_that_are_the_same(one: str, other: str) -> None:
 
 def test_names_that_are_not() -> None:
     assert name_key("Ada") != name_key("Ida")
+
+
+def test_a_long_text_is_normalized_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    normalize = unicodedata.normalize
+
+    def measured(form: Literal["NFKC"], text: str) -> str:
+        sizes.append(len(text))
+        return normalize(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", measured)
+    assert name_key("Zoë" * 1000) == "zoë" * 1000
+    name_key("\u0301\u0316" * 10_000)  # at once it takes half a second
+    assert max(sizes) == PIECE

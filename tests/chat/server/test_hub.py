@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from chat.exchange import ErrorCode
-from chat.message import Dialect, Kind, Message, message_id, sender_id
+from chat.message import MAX_SEQ, Dialect, Kind, Message, message_id, sender_id
 from chat.server import requests
 from chat.server.arriving import RECENT
+from chat.server.bus_format import BEGINNING, decode_entry, encode_entry
 from chat.server.history import History
 from chat.server.hub import MAX_AWAY, NAME_KEPT
 from chat.server.sequence import MAX_REORDERED
+from chat.server.speaking import MAX_KIND_LENGTH
 from tests.chat.server.fake import Person, World
 
 
@@ -292,3 +294,57 @@ def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bob.texts() == []
     assert not [m for m in ada.take() if m.kind == Kind.ACK]
     assert sender_id(ada.session) != ada.session
+
+
+def test_who_asks_for_nothing_known_with_many_words_is_told_with_few() -> None:
+    (ada,) = people(World(), "Ada")
+    ada.send(Message("", "", kind="\ufffd" * 22_000))
+    assert [(m.kind, m.recipient) for m in ada.take()] == [(Kind.REFUSED, "\ufffd" * MAX_KIND_LENGTH)]
+
+
+def test_a_nickname_of_a_message_s_length_is_compared_with_nobody_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the lock held that would take most of a second: see `name_key`."""
+    ada, bob = people(World(), "Ada", "Bob")
+    monkeypatch.setattr("chat.server.rooms.name_key", lambda name: pytest.fail(name) if len(name) > 32 else name)
+    monkeypatch.setattr("chat.server.others.name_key", lambda name: pytest.fail(name) if len(name) > 32 else name)
+    long = "\u0301\u0316" * 10_000
+    ada.send(Message(long, "", kind=Kind.NICK))
+    ada.say("psst", Kind.MSG, recipient=long)
+    assert [m.text.rpartition(" ")[2] for m in ada.take() if m.kind == Kind.REFUSED] == ["end", "here"]
+    simple = bob.hub, "seed", Dialect.SIMPLE
+    assert Person(*simple, 100).client.nickname == ""
+
+
+@pytest.mark.parametrize("room", ["\ufdfa" * 32, "\u00a8"])
+def test_a_room_has_a_name_under_which_it_is_known(room: str) -> None:
+    """Not so one that normalization makes longer than names are, or has begin with a space."""
+    person = World().person("Ada")
+    (refused,) = person.hello(room)
+    assert (refused.kind, "is no room" in refused.text) == (Kind.REFUSED, True)
+    assert person.client.session == ""
+
+
+def test_two_of_one_name_were_there_when_the_last_server_died() -> None:
+    """The history could not be told of one's leaving."""
+    history = History(None)
+    history.enter("a" * 16, 0, "Ada", "lobby", 1)
+    history.enter("b" * 16, 0, "ADA", "lobby", 2)
+    history.enter("c" * 16, 0, "server", "lobby", 3)
+    world = World(history)
+    assert [holder.session for holder in world.hub.nicknames.holders()] == ["b" * 16]
+    assert [each.session for each in history.present()] == ["b" * 16]
+
+
+def test_a_seq_has_a_place_in_an_id() -> None:
+    """A longer one is no id on the bus, so that it would be sent again and again."""
+    world = World()
+    ada = world.person("Ada")
+    (refused,) = ada.hello(seq=MAX_SEQ + 1)
+    assert (refused.kind, refused.text) == (Kind.REFUSED, f"a seq is {MAX_SEQ} at most")
+    assert world.hub.nicknames.holders() == []
+    assert ada.hello(seq=MAX_SEQ - 1)[0].seq == MAX_SEQ - 1
+    ada.say("the last", seq=MAX_SEQ)
+    ada.say("one more", seq=MAX_SEQ + 1)
+    assert [m.text for m in ada.take() if m.number] == ["the last"]
+    (entry,) = world.history.before(0, "lobby", "", 1)
+    assert decode_entry(encode_entry(entry, BEGINNING), BEGINNING).entry.message.text == "the last"

@@ -40,3 +40,11 @@ def test_what_waits_has_a_limit(count: int, size: int) -> None:
         sequence.take(message(count + 2, size))
     assert len(sequence.take(message(1))) == count + 1
     sequence.take(message(count + 3, size))
+
+
+def test_all_that_a_message_carries_counts() -> None:
+    sequence = Sequence()
+    for seq in range(2, 18):
+        sequence.take(Message("n" * (MAX_REORDERED_SIZE // 32), "", seq=seq, store="s" * (MAX_REORDERED_SIZE // 32)))
+    with pytest.raises(OverflowError, match="16 messages wait"):
+        sequence.take(message(18))
