@@ -14,7 +14,7 @@ from quicmini.wire.builder import Record
 
 __all__ = ["BASE_SIZE", "LARGEST_SIZE", "PathMtu"]
 
-# Bytes that every path must carry (RFC 9000 §14.1): where the search begins, and what it falls back to.
+# Bytes that every path must carry (RFC 9000 §14): where the search begins, and what it falls back to.
 BASE_SIZE = 1200
 
 # What paths are made of: Ethernet under IPv6 and under IPv4, jumbo frames, loopback. The last is a quarter of what the

@@ -27,7 +27,7 @@ __all__ = ["MAX_BURST", "MAX_TRANSMIT_SIZE", "Sender"]
 MAX_BURST = 64
 MAX_TRANSMIT_SIZE = 65_507
 
-# Bytes that every path carries, and that a datagram must have with an ack-eliciting Initial packet (RFC 9000 §14.1).
+# Bytes that every path carries (RFC 9000 §14), and a datagram with an ack-eliciting Initial packet must have (§14.1).
 _SMALLEST_DATAGRAM = 1200
 
 # Bytes of a 1-RTT packet with the longest CONNECTION_CLOSE that is ever sent, at most.
