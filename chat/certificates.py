@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from chat.state import named
 from quicmini import key_fingerprint
 
 __all__ = [
@@ -143,7 +144,7 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
     """Put a file in place whole, and never with more permissions than `mode`."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with named(path), os.fdopen(descriptor, "wb") as file:
             file.write(content)
         os.chmod(temporary, mode)
         os.replace(temporary, path)

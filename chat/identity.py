@@ -48,7 +48,7 @@ class Identity:
             password, files = self.password(), self.files()
             listener.reload_certificate(str(files.certfile), str(files.keyfile), self.client_ca)
         except (OSError, ValueError) as error:
-            logger.warning("%s as before: %s", self._all_files(), error)
+            logger.warning("%s as before: %s", self._all_files(), _sentence(error))
         else:
             admission.change_password(password)
             logger.info("%s read again", self._all_files())
@@ -57,6 +57,12 @@ class Identity:
     def _all_files(self) -> str:
         others = (("password", self.password_file), ("client CA", self.client_ca))
         return ", ".join(["certificate", *(what for what, file in others if file is not None)])
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"cannot use {str(error.filename)!r}: {error.strerror}"
+    return str(error)
 
 
 def announce(files: CertificateFiles) -> None:

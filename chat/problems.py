@@ -121,7 +121,7 @@ def of_listening(error: Exception, address: str) -> Problem:
     match error:
         case socket.gaierror():
             why = f"cannot find {address}: {error.strerror or error}; --bind takes an address of this machine"
-        case FileNotFoundError() | PermissionError() | IsADirectoryError() | NotADirectoryError() if error.filename:
+        case OSError() if error.filename:
             why = f"cannot use {str(error.filename)!r}: {error.strerror}"
         case OSError(errno=errno.EADDRINUSE):
             why = f"UDP {address} is in use by another program; choose another one with --port"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["SECRET_SIZE", "kept_secret", "new_secret", "private_directory", "write_private"]
+__all__ = ["SECRET_SIZE", "kept_secret", "named", "new_secret", "private_directory", "write_private"]
 
 SECRET_SIZE = 32  # bytes
 
@@ -40,8 +41,23 @@ def new_secret() -> bytes:
 def write_private(path: Path, data: bytes) -> None:
     """Have a file hold `data`, all of it or what it held before, for its owner alone. Raises OSError. May block."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
-    with suppress(FileNotFoundError):
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with named(path), open(descriptor, "wb") as file:
+            file.write(data)
+        part.replace(path)
+    except BaseException:
         part.unlink()
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(data)
-    part.replace(path)
+        raise
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """`path` is written to: an OSError names it, which the system does not when the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise

@@ -18,7 +18,7 @@ from chat.text import name_key
 __all__ = ["LOBBY", "Conversation"]
 
 LOBBY = "lobby"
-MAX_REQUESTS = 64  # that wait for a connection
+MAX_REQUESTS = 64  # that wait for a connection, and as many that wait for their answers
 MAX_UNWELCOME = 4096  # messages that may overtake the welcome, of which they are to be judged by
 MAX_NAMES = 4096  # of those who are in the room
 SAFE_LENGTH = 10_000  # characters that fit into a message, whatever they are
@@ -58,6 +58,7 @@ class Conversation:
         self._outgoing = Outgoing(session)
         self._requests: deque[_Request] = deque(maxlen=MAX_REQUESTS)
         self._asked: _Request | None = None  # the one whose answer everything else waits for
+        self._unanswered: deque[str] = deque(maxlen=MAX_REQUESTS)  # kinds of others, asked on the present connection
         self._unwelcome: list[Message] = []
         self._old_until: dict[str, int] = {}  # numbers up to this are from before one came, by room; "": everywhere
         self._missed_until = 0  # numbers up to this are from before the present connection
@@ -70,6 +71,12 @@ class Conversation:
     def unconfirmed(self) -> int:
         """How many messages the server may not have."""
         return len(self._outgoing)
+
+    @property
+    def awaited(self) -> int:
+        """How much there is still to come of what was said and asked here: the former comes back, the latter is
+        answered."""
+        return len(self.unheard) + len(self._requests) + bool(self._asked) + len(self._unanswered)
 
     @property
     def full(self) -> bool:
@@ -94,6 +101,7 @@ class Conversation:
         if self._asked is not None:
             self._requests.appendleft(self._asked)
             self._asked = None
+        self._unanswered.clear()
         self._unwelcome.clear()
         self._catching_up = None
 
@@ -118,9 +126,7 @@ class Conversation:
                 raise ValueError(_TOO_SIMPLE)
             self.nickname = nickname
             return [Welcomed(nickname, "", "", self.dialect)]
-        seen = self._oldest.get(self.room, 0) if kind == Kind.HISTORY else 0
-        request = Message(nickname, "", kind=kind, room=room, seen=seen)
-        self._requests.append(_Request(request, self._outgoing.last))
+        self._requests.append(_Request(Message(nickname, "", kind=kind, room=room), self._outgoing.last))
         return []
 
     def next_message(self) -> Message | None:
@@ -128,19 +134,30 @@ class Conversation:
         if not self.welcomed or self._asked:
             return None
         if self._requests and self._requests[0].behind <= self._outgoing.sent:
-            request = self._requests[0]
-            if request.message.kind in _CHANGES:
-                if self._outgoing.settled < request.behind:
-                    return None
-                self._asked = request
-            return self._requests.popleft().message
+            return self._next_request()
         message = self._outgoing.next_unsent()
         if message is None or self.dialect is Dialect.CHAT:
             return message
         self._outgoing.confirm(message.seq)  # nobody will: that QUIC delivers it has to do
         return _simple(message, self.nickname)
 
+    def _next_request(self) -> Message | None:
+        request = self._requests[0]
+        asked = request.message
+        if asked.kind not in _CHANGES:
+            self._unanswered.append(asked.kind)
+        elif self._outgoing.settled < request.behind:
+            return None
+        else:
+            self._asked = request
+        self._requests.popleft()
+        return asked._replace(seen=self._oldest.get(self.room, 0)) if asked.kind == Kind.HISTORY else asked
+
     # From the server
+
+    def _answered(self, kind: str) -> None:
+        if kind in self._unanswered:
+            self._unanswered.remove(kind)
 
     def simple(self) -> list[Event]:
         """The server speaks `simpleproto`: it greets nobody, and confirms nothing."""
@@ -166,6 +183,8 @@ class Conversation:
                 self._unwelcome.append(message)
             return []
         events: list[Event] = [self._said(each) for each in self._incoming.receive(message)]
+        if message.seen and not self._incoming.collecting:
+            self._answered(Kind.HISTORY)
         return events + self._caught_up()
 
     def _said(self, message: Message) -> Said:
@@ -249,15 +268,19 @@ class Conversation:
         return [Confirmed(messages[-1].seq, self.unconfirmed)] if messages else []
 
     def _notice(self, message: Message) -> list[Event]:
+        if not message.room:
+            self._answered(Kind.HISTORY)  # there is none
         return [Notice(message.text, message.room, message.time)]
 
     def _names(self, message: Message) -> list[Event]:
+        self._answered(Kind.WHO)
         names = _lines(message.text)
         if message.room == self.room:
             self.names = names
         return [Names(message.room, names)]
 
     def _rooms(self, message: Message) -> list[Event]:
+        self._answered(Kind.ROOMS)
         lines = (line.rpartition(" ") for line in _lines(message.text))
         return [Rooms(tuple(Room(name, int(people)) for name, _, people in lines if people.isdecimal()))]
 
@@ -266,6 +289,7 @@ class Conversation:
             return []
         dropped = self._outgoing.drop(message.seq)
         self.unheard.pop(message.seq, None)
+        self._answered(message.recipient)
         if self._asked and message.recipient == self._asked.message.kind:
             self._asked = None
         refused = Refused(message.text, message.recipient, message.seq, dropped.text if dropped else "")

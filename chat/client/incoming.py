@@ -85,6 +85,11 @@ class Incoming:
         self._batches.clear()
         return [message for message in orphans if self._show(message)]
 
+    @property
+    def collecting(self) -> bool:
+        """Whether something of what was asked for from the past is still to come."""
+        return bool(self._batches)
+
     def receive(self, message: Message) -> list[Message]:
         """A message has come: what is to be shown now, in this order."""
         if message.seen:

@@ -19,7 +19,7 @@ from chat.message import Kind
 __all__ = ["Session"]
 
 LAST_WORDS = 1.0  # seconds: who says goodbye and goes wants it to be heard
-ECHO_TIMEOUT = 2.0  # seconds without any of one's own messages coming back, after which nobody waits for the others
+ECHO_TIMEOUT = 2.0  # seconds without one's own message coming back, or an answer, after which nobody waits for more
 
 
 class Session:
@@ -142,19 +142,18 @@ class Session:
         self._keeper.emit(lambda: [event])
 
     def finish(self) -> None:
-        """Leave when the server has confirmed everything, and has sent it back to be shown. Blocks."""
+        """Leave when the server has confirmed everything, has sent it back to be shown, and has answered what it was
+        asked. Blocks."""
         with self._changed:
             self._keeper.finishing = True
             self._changed.wait_for(lambda: not self._conversation.unconfirmed or self._keeper.over)
-            while self._conversation.unheard and not self._keeper.over and self._heard_something():
+            while self._conversation.awaited and not self._keeper.over and self._heard_something():
                 pass
         self.leave()
 
     def _heard_something(self) -> bool:
-        before = len(self._conversation.unheard)
-        return self._changed.wait_for(
-            lambda: len(self._conversation.unheard) < before or self._keeper.over, ECHO_TIMEOUT
-        )
+        before = self._conversation.awaited
+        return self._changed.wait_for(lambda: self._conversation.awaited < before or self._keeper.over, ECHO_TIMEOUT)
 
     def leave(self) -> None:
         """Say no more, and go. Blocks: while it is connected, for LAST_WORDS seconds at most until what was said is

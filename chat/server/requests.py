@@ -100,7 +100,7 @@ def _rooms(hub: Hub, client: Client, message: Message) -> None:
 
 def _history(hub: Hub, client: Client, message: Message) -> None:
     if not _send_again(hub, client, max(0, message.seen)):
-        hub.notice([client], client.room, "nothing was said before that")
+        hub.notice([client], "", "nothing older is kept of this room")  # an answer, not an announcement
 
 
 def _bye(hub: Hub, client: Client, message: Message) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from chat.problems import of_listening
 from quicmini import Listener, listen
 from tests.certificates import Authority, CertificateFiles
 from tests.chat.processes import Client, Server, run
@@ -148,6 +151,12 @@ class TestServe:
         (tmp_path / "file").write_text("")
         sentence = problem("serve", "--port", "0", "--state-dir", str(tmp_path / "file"))
         assert sentence.startswith(f"chat serve: cannot use '{tmp_path / 'file'}")
+
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
+    def test_state_directory_that_does_not_work(self, number: int) -> None:
+        """It has nothing to do with the port."""
+        why = os.strerror(number)
+        assert str(of_listening(OSError(number, why, "/s/key.pem"), "[::1]:1")) == f"cannot use '/s/key.pem': {why}"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,10 @@ def test_a_renewed_certificate(tmp_path: Path, authority: Authority) -> None:
         server.signal(signal.SIGHUP)
         server.logs("[WARNING] certificate as before: ")
         assert "the private key is not the one of the certificate" in server.log.lines[-1]
+        cert.unlink()
+        server.signal(signal.SIGHUP)
+        server.logs(f"[WARNING] certificate as before: cannot use '{cert}': No such file or directory")
+        put(new.certfile, cert)
         put(new.keyfile, key)
         server.signal(signal.SIGHUP)
         server.logs("[INFO] certificate read again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,19 @@ def test_half_a_secret_is_none(tmp_path: Path) -> None:
     assert len(secret) == SECRET_SIZE
     assert kept_secret(tmp_path, "key") == secret
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_disk_that_is_full_is_told_with_the_file_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = os.open
+    monkeypatch.setattr(
+        os, "open", lambda path, flags, mode: make(path, flags, mode) and make("/dev/full", os.O_WRONLY)
+    )
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        kept_secret(tmp_path, "key")
+    assert caught.value.filename == str(tmp_path / "key")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_directory(tmp_path: Path) -> None:

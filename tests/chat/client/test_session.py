@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from chat.client import backoff, keeper
+from chat.client import session as client_session
 from chat.client.backoff import LONGEST, BackOff
+from chat.client.conversation import MAX_REQUESTS, Conversation
 from chat.client.events import (
     CaughtUp,
     Confirmed,
@@ -236,6 +238,49 @@ def test_quitting_waits_for_what_was_said_last(server: FakeServer, zoe: Person) 
     assert zoe.said == ["bye"]
 
 
+def test_finishing_waits_for_answers(server: FakeServer, zoe: Person) -> None:
+    """As in `printf '/rooms\\n' | …`: who asks last wants to know, too."""
+    wire = server.wire()
+    zoe.connected()
+    for line in ("/who", "/rooms", "/history", "/nick Zoë"):
+        zoe.command(line)
+    finishing = threading.Thread(target=zoe.finish)
+    finishing.start()
+    assert [wire.heard().kind for _ in range(4)] == [Kind.WHO, Kind.ROOMS, Kind.HISTORY, Kind.NICK]
+    wire.tell(Message("", "zoe", kind=Kind.NAMES, room="lobby"))
+    wire.tell(Message("bob", "older", number=2, after=1, seen=2))
+    wire.tell(Message("", "too much at once", kind=Kind.REFUSED, recipient=Kind.ROOMS))
+    assert zoe.next(Refused).kind == Kind.ROOMS
+    assert finishing.is_alive()
+    wire.tell(Message("bob", "oldest", number=1, seen=2))
+    wire.tell(Message("", "somebody is called Zoë already", kind=Kind.REFUSED, recipient=Kind.NICK))
+    finishing.join()
+    assert zoe.end() is None
+    assert zoe.said == ["oldest", "older"]
+    assert zoe.told[-3:-2] == [Refused("somebody is called Zoë already", Kind.NICK)]
+
+
+def test_nobody_waits_for_ever_for_an_answer(server: FakeServer, zoe: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_session, "ECHO_TIMEOUT", 0.01)
+    wire = server.wire()
+    zoe.connected()
+    zoe.command("/who")
+    assert wire.heard().kind == Kind.WHO
+    zoe.finish()
+    assert zoe.end() is None
+
+
+def test_what_is_not_answered_is_not_counted_for_ever() -> None:
+    conversation = Conversation("zoe", session="0123456789abcdef")
+    conversation.received(Message("zoe", "", kind=Kind.WELCOME, room="lobby"))
+    for _ in range(MAX_REQUESTS + 1):
+        conversation.ask(Kind.WHO)
+        assert conversation.next_message()
+    assert conversation.awaited == MAX_REQUESTS
+    conversation.begin()
+    assert conversation.awaited == 0
+
+
 def test_finishing_waits_for_a_return(server: FakeServer, zoe: Person) -> None:
     wire = server.wire()
     zoe.say("one")
@@ -333,6 +378,18 @@ def test_history_is_asked_for_from_where_the_screen_begins(server: FakeServer, z
     zoe.command("/history")
     asked = wire.heard()
     assert (asked.kind, asked.seen) == (Kind.HISTORY, 40)
+
+
+def test_history_is_asked_for_of_the_room_that_was_asked_for_before(server: FakeServer, zoe: Person) -> None:
+    wire = server.wire()
+    wire.say("bob", "in the lobby")
+    zoe.next(Said)
+    zoe.command("/join garden")
+    zoe.command("/history")
+    assert wire.heard().kind == Kind.JOIN
+    wire.tell(Message("zoe", "", kind=Kind.WELCOME, room="garden"))
+    asked = wire.heard()
+    assert (asked.kind, asked.seen) == (Kind.HISTORY, 0)
 
 
 def test_delays_grow_and_have_a_limit() -> None:

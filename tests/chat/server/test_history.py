@@ -10,6 +10,7 @@ import pytest
 
 from chat.message import Message
 from chat.server import history as module
+from chat.server.database import Database
 from chat.server.history import Entry, History, Returning
 
 
@@ -107,6 +108,10 @@ class TestFilesThatCannotBeUsed:
         (tmp_path / "h").write_text("not a database, " * 100)
         with pytest.raises(ValueError, match=r"cannot use .*: file is not a database; move it away"):
             History(tmp_path / "h")
+
+    def test_a_full_disk(self, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="database or disk is full; make room, choose another --state-dir"):
+            Database(tmp_path / "h", "PRAGMA max_page_count = 1; CREATE TABLE one (column);", 1)
 
     def test_another_version(self, tmp_path: Path) -> None:
         History(tmp_path / "h").close()

@@ -233,7 +233,9 @@ class TestRooms:
         ada.send(Message("", "", kind=Kind.HISTORY, seen=3))
         assert [(m.text, m.after, m.seen) for m in ada.take()] == [("1", 0, 2), ("2", 1, 2)]
         ada.send(Message("", "", kind=Kind.HISTORY, seen=1))
-        assert ada.texts(Kind.NOTICE) == ["nothing was said before that"]
+        (nothing,) = ada.take()
+        assert (nothing.kind, nothing.text) == (Kind.NOTICE, "nothing older is kept of this room")
+        assert nothing.room == "", "who wants no announcements from a room wants answers all the same"
 
 
 class TestTheSeedsDialect:
