@@ -53,12 +53,19 @@ def pump(clients: Iterable[Client]) -> None:
 class Hub:
     """The clients of one server, their rooms and nicknames, and the history.
 
-    clock: seconds since 1970. others: who is on other servers; ledger: what is known of what was said there, None:
-    there can be none. changed: is called when somebody may have come, gone or said something; it does not block.
-    send_to: is called, without the lock, when something is waiting for these clients; it does not block either.
+    clock: seconds since 1970. timer: seconds, monotonic, for what times out. others: who is on other servers; ledger:
+    what is known of what was said there, None: there can be none. changed: is called when somebody may have come, gone
+    or said something; it does not block. send_to: is called, without the lock, when something is waiting for these
+    clients; it does not block either.
     """
 
-    def __init__(self, history: History, admission: Admission, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        history: History,
+        admission: Admission,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._lock = threading.Lock()
         self.history = history
         self.admission = admission
@@ -69,6 +76,7 @@ class Hub:
         self.nicknames = Nicknames(self.others)
         self.rooms = Rooms()
         self._clock = clock
+        self._timer = timer
         self._clients: dict[Client, float] = {}  # since when they are connected
         self._by_session: dict[str, Client] = {}
         self._by_id: dict[str, Client] = {}
@@ -103,7 +111,7 @@ class Hub:
         with self.locked():
             if self._closing:
                 return False
-            self._clients[client] = self._clock()
+            self._clients[client] = self._timer()
             if client.is_simple:
                 client.begin(secrets.token_hex(8), 0)
                 client.sequence.begin(0)
@@ -126,7 +134,7 @@ class Hub:
         """Wait no more for those who have been away for too long, nor for the hello of a client that is silent; tell
         who has said too much what was dropped. To be called now and then."""
         with self.locked():
-            now = self._clock()
+            now = self._timer()
             while self._away and next(iter(self._away.values())).until <= now:
                 session, away = self._away.popitem(last=False)
                 self._forget(session, away.room)
@@ -294,7 +302,7 @@ class Hub:
         if len(self._away) == MAX_AWAY:
             first, away = self._away.popitem(last=False)
             self._forget(first, away.room)
-        self._away[session] = Away(room, self._clock() + NAME_KEPT, refused)
+        self._away[session] = Away(room, self._timer() + NAME_KEPT, refused)
 
     def _forget(self, session: str, room: str) -> None:
         """A session's owner has left for good, or has not come back."""

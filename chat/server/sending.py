@@ -14,14 +14,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from chat.exchange import DIRECT_SIZE
+from chat.exchange import DIRECT_SIZE, ErrorCode
 from quicmini import ConnectionClosed
 
-__all__ = ["CLOSE_TIMEOUT", "MAX_QUEUE_SIZE", "QUEUE_LIMIT", "Sender"]
+__all__ = ["CLOSE_TIMEOUT", "MAX_QUEUE_SIZE", "NO_THREAD", "QUEUE_LIMIT", "Sender"]
 
 QUEUE_LIMIT = 4096  # messages that may wait for one client, beyond those that QUIC has on the way
 MAX_QUEUE_SIZE = 16 * 1024 * 1024  # bytes that these may have together
 CLOSE_TIMEOUT = 3.0  # seconds that a client has to acknowledge what was sent to it, when it is the server that leaves
+NO_THREAD = "the server is too busy for you just now: come back later"
 LINGER = 1.0  # seconds after which a thread that has nothing to send ends
 
 
@@ -154,18 +155,22 @@ class Sender:
 
     def _start(self) -> None:
         self._busy = self._threaded = True
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._write, name=f"writer {self._name}", daemon=True)
-            self._thread.start()
-        else:
+        if self._thread is not None:
             self._changed.notify_all()
+            return
+        self._thread = threading.Thread(target=self._write, name=f"writer {self._name}", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # no thread can be had just now
+            self._thread = None
+            self.drop(ErrorCode.FULL, NO_THREAD)
 
     def _write(self) -> None:
         """Send what is waiting, until nothing has for a while or nothing follows: the thread."""
         try:
             while (data := self._next()) is not None:
                 self._outbox.send(data)
-            if self._finishing:
+            if self._finishing and self._thread is threading.current_thread():  # else another one has come meanwhile
                 self._connection.close(*self._end, timeout=CLOSE_TIMEOUT)
                 self._forget()
         except ConnectionClosed:

@@ -7,12 +7,13 @@ now and then (see `sending`).
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 
 from chat.address import format_address
-from chat.exchange import Inbox, Outbox, dialect_of
+from chat.exchange import ErrorCode, Inbox, Outbox, dialect_of
 from chat.logs import connection_log
 from chat.message import Dialect
 from chat.server.admission import Admission, Refused, certified_name, origin_of
@@ -26,10 +27,12 @@ from chat.server.limits import RateLimit
 from chat.server.pace import Pace
 from chat.server.postman import Postman
 from chat.server.requests import answer
-from chat.server.sending import CLOSE_TIMEOUT, QUEUE_LIMIT, Sender
+from chat.server.sending import CLOSE_TIMEOUT, NO_THREAD, QUEUE_LIMIT, Sender
 from quicmini import Connection, ConnectionClosed, ConnectionClosedOK, Listener
 
 __all__ = ["Server"]
+
+logger = logging.getLogger("chat")
 
 SWEEP_INTERVAL = 5.0  # seconds between two looks at who will not come back
 
@@ -75,7 +78,11 @@ class Server:
         sweeper.start()
         for connection in self._listener:
             name = f"client {format_address(connection.remote_address)}"
-            threading.Thread(target=self._handle, args=(connection,), name=name, daemon=True).start()
+            try:
+                threading.Thread(target=self._handle, args=(connection,), name=name, daemon=True).start()
+            except RuntimeError:  # no thread can be had just now
+                connection_log(connection).warning("refused %s: %s", name, NO_THREAD)
+                connection.close(ErrorCode.FULL, NO_THREAD, timeout=0)
         sweeper.join()
 
     def close(self) -> None:
@@ -98,7 +105,10 @@ class Server:
 
     def _sweep(self) -> None:
         while not self._closed.wait(SWEEP_INTERVAL):
-            self._hub.sweep()
+            try:
+                self._hub.sweep()
+            except Exception:
+                logger.exception("unexpected error in looking at who will not come back")
 
     def _handle(self, connection: Connection) -> None:
         """Serve one client until its connection ends: the thread of its handler."""
@@ -109,13 +119,10 @@ class Server:
         except Refused as refused:
             _refuse(connection, name, refused)
             return
-        try:
-            client = self._introduce(connection, name)
-        except ConnectionClosed as error:
-            connection_log(connection).warning("client %s: %s", name, error)
-            client = None
+        client: Client | None = None
         end: ConnectionClosed | None = None
         try:
+            client = self._introduce(connection, name)
             if client is not None:
                 for message in Inbox(connection, self._make_pace().wait):
                     answer(self._hub, client, message)
@@ -123,7 +130,11 @@ class Server:
             end = error
         finally:
             self._admission.leave(host)
-            if client is not None:
+            if client is None:
+                if end is not None:
+                    connection_log(connection).warning("client %s: %s", name, end)
+                connection.close(timeout=0)
+            else:
                 is_ok = end is None or isinstance(end, ConnectionClosedOK)
                 left = isinstance(end, ConnectionClosedOK) and end.remote
                 self._hub.remove(client, left, "" if is_ok else str(end))

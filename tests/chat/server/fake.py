@@ -42,8 +42,12 @@ class World:
 
     def __init__(self, history: History | None = None) -> None:
         self.now = 1_000.0
+        self.clock_change = 0.0
         self.history = history or History(None)
-        self.hub = Hub(self.history, Admission(), lambda: self.now)
+        self.hub = Hub(self.history, Admission(), self.clock, lambda: self.now)
+
+    def clock(self) -> float:
+        return self.now + self.clock_change
 
     def person(self, name: str, dialect: Dialect = Dialect.CHAT, queue_limit: int = QUEUE_LIMIT) -> Person:
         """Somebody who has connected."""

@@ -187,6 +187,18 @@ class TestNames:
         world.hub.sweep()
         assert ada.texts(Kind.NOTICE) == ["Bob left"]
 
+    def test_a_clock_that_is_put_back_keeps_nobody(self) -> None:
+        world = World()
+        ada, bob, carol = people(world, "Ada", "Bob", "Carol")
+        bob.lose()
+        silent = world.person("silent")
+        world.clock_change = -24 * 3600.0
+        carol.lose()
+        world.now += NAME_KEPT
+        world.hub.sweep()
+        assert ada.texts(Kind.NOTICE) == ["Bob left", "Carol left"]
+        assert silent.dropped() == ErrorCode.NO_HELLO
+
     def test_those_who_are_away_have_a_limit(self) -> None:
         world = World()
         for number in range(MAX_AWAY + 1):

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from chat.exchange import DIRECT_SIZE
+from chat.exchange import DIRECT_SIZE, ErrorCode
 from chat.server import sending
-from chat.server.sending import Sender
+from chat.server.sending import NO_THREAD, Sender
 from quicmini import ConnectionClosedOK
 
 
@@ -127,3 +127,48 @@ def test_a_thread_with_nothing_to_do_ends_and_another_one_comes(monkeypatch: pyt
         while any(thread.name == "writer zoe" for thread in threading.enumerate()):
             pass
     assert gate.sent == numbers(3)
+
+
+def no_thread(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("cause", ["a message", "a backlog", "the end"])
+def test_whom_no_thread_can_serve_is_sent_away(cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of hearing nothing any more."""
+    gate, sender = make(0)
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    if cause == "a message":
+        sender.post(b"x")
+        sender.pump()
+    elif cause == "a backlog":
+        sender.catch_up(list)
+    else:
+        sender.finish(0, "")
+    assert gate.closed == [(ErrorCode.FULL, NO_THREAD)]
+    sender.join(30)
+
+
+class Lingering(Sender):
+    """Is told to finish just when its thread has had nothing to do for too long."""
+
+    def _next(self) -> bytes | None:
+        data = super()._next()
+        if data is None and not self._finishing:
+            self.post(b"last")
+            self.finish(7, "bye")
+        return data
+
+
+def test_a_thread_that_ends_leaves_the_end_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "LINGER", 0.0)
+    gate = Gate(0)
+    gate.open.set()
+    sender = Lingering(gate, gate, "zoe", 10)
+    sender.post(b"first")
+    sender.pump()
+    sender.join(30)
+    for thread in [thread for thread in threading.enumerate() if thread.name == "writer zoe"]:
+        thread.join(30)
+    assert gate.sent == [b"first", b"last"]
+    assert gate.closed == [(7, "bye")]

@@ -13,6 +13,8 @@ from chat.exchange import ErrorCode, Inbox, Outbox
 from chat.message import Message
 from chat.server import Server
 from chat.server.admission import Admission
+from chat.server.hub import Hub
+from chat.server.sending import NO_THREAD
 from chat.text import SERVER_NAME
 from quicmini import ApplicationError, Config, Connection, ConnectionClosedOK, Listener
 from tests.chat.conftest import Connector, serving
@@ -156,3 +158,50 @@ def test_closing_delivers_what_waits_and_says_goodbye(server: Server, connector:
         with pytest.raises(ConnectionClosedOK, match="the server is shutting down"):
             next(inbox)
         log.wait(f"removed client {name(client)}")
+
+
+def test_who_comes_when_there_is_no_thread_is_sent_away(
+    listener: Listener, connector: Connector, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def start_no_handler(thread: threading.Thread) -> None:
+        if thread.name.startswith("client "):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with serving(Server(listener)):
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start_no_handler)
+            with pytest.raises(ApplicationError, match=NO_THREAD) as end:
+                connector().next_readable(30)
+        assert end.value.error_code == ErrorCode.FULL
+        join(connector, log)
+
+
+def test_what_goes_wrong_with_one_client_costs_no_place(
+    listener: Listener, connector: Connector, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(connection: Connection) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    admission = Admission(max_clients=1)
+    with serving(Server(listener, admission=admission)):
+        with monkeypatch.context() as patch:
+            patch.setattr("chat.server.server.dialect_of", fail)
+            with pytest.raises(ConnectionClosedOK):
+                connector().next_readable(30)
+        join(connector, log)
+
+
+def test_a_bug_does_not_end_the_looks_at_who_is_gone(
+    listener: Listener, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(hub: Hub) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("chat.server.server.SWEEP_INTERVAL", 0.01)
+    monkeypatch.setattr(Hub, "sweep", fail)
+    with serving(Server(listener)):
+        log.wait("unexpected error in looking at who will not come back", times=2)
