@@ -62,7 +62,7 @@ def _run(person: Person, name: str, rest: str) -> None:
 
 
 def _incomplete(command: Command) -> ValueError:
-    return ValueError(f"something is missing: {command.example}")
+    return ValueError(f"something is missing; for example: {command.example}")
 
 
 def _help(person: Person, _rest: str) -> None:

@@ -28,6 +28,8 @@ from chat.text import printable
 
 __all__ = ["PlainFace", "said_line"]
 
+MAX_QUOTED = 40  # characters of what was not sent
+
 logger = logging.getLogger("chat")
 
 
@@ -87,7 +89,7 @@ class PlainFace:
     def _refused(self, refused: Refused) -> None:
         if refused.kind in (Kind.SAY, Kind.ME, Kind.MSG) and refused.said:
             self.not_sent += 1
-            logger.error("not sent: %s", printable(refused.text))
+            logger.error("not sent: %s (%s)", printable(refused.text), _quoted(refused.said))
         else:
             logger.error("%s", printable(refused.text))
 
@@ -101,6 +103,12 @@ class PlainFace:
     def _print(self, line: str) -> None:
         with writing():
             print(line, file=self._out, flush=True)
+
+
+def _quoted(text: str) -> str:
+    """Enough of what was not sent to know what it was."""
+    shown = printable(text[:MAX_QUOTED])
+    return f"{shown}…" if len(text) > MAX_QUOTED else shown
 
 
 def said_line(said: Said, *, colours: bool = False) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chat.client.plain import MAX_QUOTED
 from tests.certificates import Authority
 from tests.chat.processes import Client, Server, run
 from tests.relay import Relay
@@ -81,7 +82,7 @@ def test_long_messages(tmp_path: Path) -> None:
         assert zoe.leave() == 1
         assert len(zoe.output.lines) == 2
         assert [line for line in zoe.log.lines if not line.startswith("[INFO]")] == [
-            "[ERROR] not sent: a message of more than 65536 bytes"
+            f"[ERROR] not sent: a message of more than 65536 bytes ({'y' * MAX_QUOTED}…)"
         ]
 
 

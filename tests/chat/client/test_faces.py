@@ -74,7 +74,7 @@ def test_the_rest_is_logged_for_a_program(caplog: pytest.LogCaptureFixture) -> N
         CaughtUp(0),
         CaughtUp(1),
         CaughtUp(2),
-        Refused("too fast", "", 3, "hello"),
+        Refused("too fast", "", 3, "hel\alo"),
         Confirmed(1, 0),
         Welcomed("zoe", "tea", "1 in tea"),
     )
@@ -85,7 +85,7 @@ def test_the_rest_is_logged_for_a_program(caplog: pytest.LogCaptureFixture) -> N
         "back again, nothing was missed",
         "back again, 1 message caught up",
         "back again, 2 messages caught up",
-        "not sent: too fast",
+        "not sent: too fast (hel␇lo)",
     ]
 
 
