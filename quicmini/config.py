@@ -190,7 +190,7 @@ class Config:
             length = len(self.stateless_reset_key)
             _require(length >= 16, "stateless_reset_key must have 16 bytes or more", length)
         works = all(isinstance(key, bytes) and len(key) == TICKET_KEY_LENGTH for key in self.ticket_keys)
-        _require(works, f"ticket_keys must have {TICKET_KEY_LENGTH} bytes each", f"{len(self.ticket_keys)} keys")
+        _require(works, f"ticket_keys must have {TICKET_KEY_LENGTH} bytes each", [*map(_length, self.ticket_keys)])
 
     def _check_types(self) -> None:
         for item in fields(self):
@@ -209,6 +209,11 @@ def _can_be_preferred(address: tuple[str, int]) -> bool:
         return 0 < port < 65536 and not ip_address(host).is_unspecified
     except (TypeError, ValueError):
         return False
+
+
+def _length(key: object) -> object:
+    """What can be told of a secret key that is wrong."""
+    return len(key) if isinstance(key, bytes) else type(key).__name__
 
 
 def _require(condition: bool, sentence: str, value: object) -> None:

@@ -102,7 +102,7 @@ class DecodeError(ValueError):
 
 
 class QuicError(Exception):
-    """The base of everything this library raises, besides `TimeoutError`, `OSError` and `ValueError`."""
+    """The base of everything this library raises, besides `TimeoutError`, `OSError`, `ValueError` and `TypeError`."""
 
 
 class ConnectionClosed(QuicError, ConnectionError):

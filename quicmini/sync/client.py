@@ -67,6 +67,7 @@ def connect(
     socket.gaierror for an unknown host, ValueError and TypeError for arguments that cannot work.
     """
     _check(session, certfile, keyfile)
+    _check_strings(server_hostname=server_hostname, pinned_key=pinned_key)
     if cafile is not None and pinned_key is not None:
         raise ValueError("a server is known by its certificate or by its key: either cafile or pinned_key")
     Deadline(close_timeout)  # ValueError if it is none
@@ -107,6 +108,12 @@ def _check(session: object, certfile: str | None, keyfile: str | None) -> None:
         raise ValueError("a keyfile is of no use without a certfile")
     if session is not None and not isinstance(session, Session):
         raise TypeError("session must be a Session: Session.from_bytes makes one of the bytes that were kept")
+
+
+def _check_strings(**arguments: object) -> None:
+    for name, value in arguments.items():
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} must be a string (got {value!r})")
 
 
 @lru_cache(maxsize=16)

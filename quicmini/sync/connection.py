@@ -12,15 +12,13 @@ from quicmini.sync.deadline import Deadline
 from quicmini.sync.driver import Driver
 from quicmini.sync.moving import move
 from quicmini.sync.readable import ReadableStreams
-from quicmini.sync.stream import Stream
+from quicmini.sync.stream import Stream, check_error_code
 from quicmini.tls.session import Session
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 __all__ = ["Connection"]
-
-_MAX_ERROR_CODE = 2**62 - 1  # RFC 9000 §20.2
 
 # What the peer is told when the block of a `with` statement ends with an exception.
 _FAILED = 1
@@ -80,11 +78,11 @@ class Connection:
         return self._driver.core.original_destination_cid
 
     def selected_alpn_protocol(self) -> str | None:
-        """The application protocol that both sides agreed on (RFC 7301)."""
+        """The application protocol that both sides agreed on (RFC 7301); None before the handshake is complete."""
         return self._driver.core.alpn_protocol
 
     def getpeercert(self) -> bytes | None:
-        """The peer's certificate in DER; None if it showed none."""
+        """The peer's certificate in DER; None if it showed none, and before the handshake is complete (early data)."""
         return self._driver.core.peer_certificate
 
     def cipher(self) -> str | None:
@@ -101,7 +99,8 @@ class Connection:
 
     @property
     def session_resumed(self) -> bool:
-        """Whether this connection continues an earlier one: no certificate was shown anew (RFC 9846 §2.2)."""
+        """Whether this connection continues an earlier one: no certificate was shown anew (RFC 9846 §2.2). False before
+        the handshake is complete."""
         return self._driver.core.session_resumed
 
     @property
@@ -155,28 +154,24 @@ class Connection:
         The peer learns of the stream with the first data or end that is sent on it (RFC 9000 §3).
         """
         driver = self._driver
+        deadline = Deadline(timeout)
         with driver.lock:
             driver.check()
-            stream_id = driver.core.open_stream(unidirectional)
-            if stream_id is None:
-                deadline = Deadline(timeout)
-                while stream_id is None:
-                    driver.flush()
-                    driver.wait_changed("the peer to allow another stream", deadline)
-                    driver.check()
-                    stream_id = driver.core.open_stream(unidirectional)
+            while (stream_id := driver.core.open_stream(unidirectional)) is None:
+                driver.flush()
+                driver.wait_changed("the peer to allow another stream", deadline)
+                driver.check()
         return Stream(driver, stream_id)
 
     def accept_stream(self, timeout: float | None = None) -> Stream:
         """The next stream that the peer has opened, in the order of arrival. Blocks; TimeoutError after `timeout`
         seconds. Streams that came before the end of the connection are still handed out, then its reason is raised."""
         driver = self._driver
+        deadline = Deadline(timeout)
         with driver.lock:
-            if not driver.incoming:
-                deadline = Deadline(timeout)
-                while not driver.incoming:
-                    driver.check()
-                    driver.wait_arrived("a stream", deadline)
+            while not driver.incoming:
+                driver.check()
+                driver.wait_arrived("a stream", deadline)
             return Stream(driver, driver.incoming.popleft())
 
     def __iter__(self) -> Iterator[Stream]:
@@ -235,10 +230,8 @@ class Connection:
         the first flight, and may be a replay: what must not happen twice belongs on a stream (`Stream.early_data`).
         """
         driver = self._driver
+        deadline = Deadline(timeout)
         with driver.lock:
-            if (data := driver.core.receive_datagram()) is not None:
-                return data
-            deadline = Deadline(timeout)
             while (data := driver.core.receive_datagram()) is None:
                 driver.check()
                 driver.wait_message(deadline)
@@ -254,8 +247,9 @@ class Connection:
         every thread that waits for the connection. A second call does nothing. Nothing that the peer sends afterwards
         is read, so the side that expects an answer closes last.
         """
-        if not 0 <= error_code <= _MAX_ERROR_CODE:
-            raise ValueError(f"an error code is 0 to 2**62-1 (got {error_code!r})")
+        check_error_code(error_code)
+        if not isinstance(reason, str):
+            raise TypeError(f"the reason must be a string (got {reason!r})")
         driver = self._driver
         deadline = Deadline(self._close_timeout if isinstance(timeout, EllipsisType) else timeout)
         try:

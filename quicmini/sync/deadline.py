@@ -14,9 +14,13 @@ class Deadline:
     __slots__ = ("_at",)
 
     def __init__(self, timeout: float | None) -> None:
-        if timeout is not None and not timeout >= 0:  # not even for NaN
+        try:
+            works = timeout is None or timeout >= 0  # not so for NaN
+            self._at = None if timeout is None or timeout > TIMEOUT_MAX else monotonic() + timeout
+        except TypeError:
+            raise TypeError(f"a timeout must be a number of seconds, or None (got {timeout!r})") from None
+        if not works:
             raise ValueError(f"a timeout must be 0 or more seconds, or None (got {timeout!r})")
-        self._at = None if timeout is None or timeout > TIMEOUT_MAX else monotonic() + timeout
 
     def remaining(self) -> float | None:
         """Seconds left, 0 or more; None if there is no deadline."""

@@ -128,7 +128,10 @@ class Listener:
 
     def replace_ticket_keys(self, keys: Sequence[bytes]) -> None:
         """Seal session tickets and address validation tokens with the first of these keys from now on, and open them
-        with all: see `Config.ticket_keys`. Raises ValueError if there is none, or one has not 32 bytes."""
+        with all: see `Config.ticket_keys`. Raises ValueError if there is none, or one has not 32 bytes,
+        TypeError if one is not of type bytes."""
+        if not all(isinstance(key, bytes) for key in keys):
+            raise TypeError("the keys must be a list of bytes objects")
         self._endpoint.replace_ticket_keys(keys)
 
     @property
@@ -142,13 +145,12 @@ class Listener:
 
         With `Config.early_data` a connection comes as soon as it has early data: `Stream.early_data` tells which
         streams may be replays, `Connection.handshake` waits until none is."""
+        deadline = Deadline(timeout)
         with self._lock:
-            if not self._complete:
-                deadline = Deadline(timeout)
-                while not self._complete:
-                    if self._closed:
-                        raise OSError(errno.EBADF, "the listener is closed")
-                    self._changed.wait(deadline.left("a connection"))
+            while not self._complete:
+                if self._closed:
+                    raise OSError(errno.EBADF, "the listener is closed")
+                self._changed.wait(deadline.left("a connection"))
             driver = self._complete.popleft()
             self._count_pending(-1)
         return Connection(driver)
@@ -188,6 +190,7 @@ class Listener:
         return Driver(core, self._loop, self)
 
     def ready(self, driver: Driver) -> None:
+        """A connection that `accept` may hand out."""
         with self._lock:
             if not self._closed:
                 self._complete.append(driver)

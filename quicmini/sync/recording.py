@@ -30,7 +30,9 @@ from_environment: Callable[[Config], Config] = _unchanged
 
 def recorded(config: Config, *, is_client: bool) -> Config:
     """The settings of a connection or a listener, with the recording that the environment asks for, and with the
-    secrets told to the capture."""
+    secrets told to the capture. Raises TypeError if they are none."""
+    if not isinstance(config, Config):
+        raise TypeError(f"config must be a Config (got {config!r})")
     config = from_environment(config)
     if config.capture is None:
         return config

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import socket
+from operator import index
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -16,7 +17,7 @@ from quicmini.sync.files import open_file
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "check_error_code"]
 
 # Bytes handed to the core at once: the lock is not held for much longer than it takes to send them.
 _PIECE = 256 * 1024
@@ -99,7 +100,7 @@ class Stream:
 
     def recv(self, size: int, /) -> bytes:
         """Up to `size` bytes; b"" at the end of the stream. Blocks until there is something to return."""
-        if size < 0:
+        if index(size) < 0:
             raise ValueError(f"the size must not be negative (got {size})")
         if not self._can_receive:
             raise io.UnsupportedOperation(f"stream {self.stream_id} only sends")
@@ -146,8 +147,9 @@ class Stream:
         return len(data)
 
     def stop_sending(self, error_code: int) -> None:
-        """Ask the peer to stop sending; nothing more can be received. Does not block (RFC 9000 §3.5)."""
-        _check_error_code(error_code)
+        """Ask the peer to stop sending; nothing more can be received: `recv` returns b"" from now on, in a thread that
+        waits there, too. Does not block (RFC 9000 §3.5)."""
+        check_error_code(error_code)
         if not self._can_receive:
             raise io.UnsupportedOperation(f"stream {self.stream_id} only sends")
         driver = self._driver
@@ -221,7 +223,7 @@ class Stream:
 
     def reset(self, error_code: int = 0) -> None:
         """End the sending direction at once; what was not yet delivered may be lost. Does not block (RFC 9000 §3.1)."""
-        _check_error_code(error_code)
+        check_error_code(error_code)
         if not self._can_send:
             raise io.UnsupportedOperation(f"stream {self.stream_id} only receives")
         driver = self._driver
@@ -246,7 +248,8 @@ class Stream:
 
     def close(self) -> None:
         """Have done with both directions: ends the stream if that was not done, and asks a peer that has not ended
-        its side to stop sending (code 0). Does not block, and does nothing once the connection is over."""
+        its side to stop sending (code 0), after which `recv` returns b"". Does not block, and does nothing once the
+        connection is over."""
         if self._can_send:
             self._end()
         if self._can_receive:
@@ -264,6 +267,9 @@ class Stream:
                 driver.wake_writers(self.stream_id)
 
 
-def _check_error_code(error_code: int) -> None:
+def check_error_code(error_code: int) -> None:
+    """Raises TypeError and ValueError for what no frame can carry as an error code of the application."""
+    if not isinstance(error_code, int):
+        raise TypeError(f"an error code must be an integer (got {error_code!r})")
     if not 0 <= error_code <= _MAX_ERROR_CODE:
         raise ValueError(f"an error code is 0 to 2**62-1 (got {error_code!r})")

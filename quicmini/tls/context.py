@@ -31,9 +31,10 @@ DEFAULT_GROUPS = (NamedGroup.X25519, NamedGroup.SECP256R1, NamedGroup.SECP384R1)
 
 
 def protocol_names(alpn_protocols: Iterable[str]) -> tuple[str, ...]:
-    """The protocols, one by one. Raises TypeError for one string, whose letters are none, and for bytes."""
-    names = tuple(alpn_protocols)
-    if isinstance(alpn_protocols, str) or not all(isinstance(name, str) for name in names):
+    """The protocols, one by one. Raises TypeError for one string, whose letters are none, for bytes, and for None."""
+    is_list = isinstance(alpn_protocols, Iterable) and not isinstance(alpn_protocols, str)
+    names = tuple(alpn_protocols) if is_list else ()
+    if not is_list or not all(isinstance(name, str) for name in names):
         raise TypeError(f"alpn_protocols must be a list of strings (got {alpn_protocols!r})")
     return names
 
