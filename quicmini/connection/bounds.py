@@ -24,6 +24,7 @@ from quicmini.connection.receive import MAX_UNDECRYPTABLE
 from quicmini.recovery.acks import MAX_ACK_RANGES
 from quicmini.recovery.sent import MAX_ACK_ONLY
 from quicmini.streams.context import MIN_STREAM_BUFFER
+from quicmini.streams.limits import MAX_OWN_STREAMS
 from quicmini.streams.reassembly import MAX_FRAGMENTS, MAX_FRAGMENTS_TOGETHER
 from quicmini.tls.handshake import MAX_MESSAGE_SIZE
 
@@ -46,11 +47,13 @@ SLACK = 2
 def held(config: Config) -> dict[str, int]:
     """What a connection with these settings may have to hold: bytes, by what they are."""
     streams = config.max_streams_bidi + config.max_streams_uni
-    own_data = config.send_buffer_total + config.max_streams_bidi * MIN_STREAM_BUFFER
+    own_streams = 2 * MAX_OWN_STREAMS
+    own_data = config.send_buffer_total + (own_streams + config.max_streams_bidi) * MIN_STREAM_BUFFER
     ids = ACTIVE_CONNECTION_ID_LIMIT + MAX_PENDING_RETIREMENTS + MAX_ISSUED_CIDS + MAX_GIVEN_UP
     return {
         "the connection": FIXED,
         "streams that the peer opened": streams * STREAM,
+        "streams that this side opened": own_streams * STREAM,
         "stream data that was not read": config.max_data + config.max_data * SLACK // 8,
         "pieces of it behind gaps": MAX_FRAGMENTS_TOGETHER * RANGE,
         "stream data that was not acknowledged": own_data,
@@ -71,5 +74,5 @@ def held(config: Config) -> dict[str, int]:
 
 
 def bytes_for_each_connection(config: Config) -> int:
-    """The sum: with the default settings about 34 MiB, most of it stream data that the peer does not acknowledge."""
+    """The sum: with the default settings about 71 MiB, most of it stream data that the peer does not acknowledge."""
     return sum(held(config).values())

@@ -8,7 +8,12 @@ from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.wire.frames import MAX_STREAM_COUNT, MaxStreams, StreamsBlocked
 from quicmini.wire.ranges import RangeSet
 
-__all__ = ["LocalStreams", "PeerStreams", "StreamCount", "is_unidirectional"]
+__all__ = ["MAX_OWN_STREAMS", "LocalStreams", "PeerStreams", "StreamCount", "is_unidirectional"]
+
+
+# Streams of one type that this side has open at once: a peer may allow any number (RFC 9000 §4.6), acknowledge nothing
+# on them, and each holds some data whatever the others do.
+MAX_OWN_STREAMS = 1024
 
 
 def is_unidirectional(stream_id: int) -> bool:
@@ -47,22 +52,32 @@ class StreamCount(ABC):
 
 
 class LocalStreams(StreamCount):
-    """The streams that this side opens, within the peer's limit."""
+    """The streams that this side opens, within the peer's limit and its own."""
 
-    __slots__ = ("_told", "refused")
+    __slots__ = ("_live", "_told", "full", "refused")
 
     def __init__(self, stream_type: int) -> None:
         super().__init__(stream_type, 0)
         self.refused = False  # an open waits for a higher limit
+        self.full = False  # an open waits for another stream to finish
+        self._live = 0
         self._told = -1  # the limit for which STREAMS_BLOCKED was sent
 
     def open(self) -> int | None:
-        """The ID of a new stream; None at the limit."""
+        """The ID of a new stream; None at a limit."""
         if self.opened >= self.limit:
             self.refused = True
             return None
+        if self._live == MAX_OWN_STREAMS:
+            self.full = True
+            return None
         self.opened += 1
+        self._live += 1
         return 4 * (self.opened - 1) + self.type
+
+    def finish(self, stream_id: int) -> None:
+        super().finish(stream_id)
+        self._live -= 1
 
     def claim(self, stream_id: int, frame_type: int) -> range:
         """Only this side opens them: STREAM_STATE_ERROR if it has not (RFC 9000 §19.5, §19.8, §19.10)."""

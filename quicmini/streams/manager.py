@@ -64,7 +64,7 @@ class StreamManager:
     # The application.
 
     def open(self, unidirectional: bool) -> int | None:
-        """A new stream's ID; None: the peer allows no more now, StreamsAvailable will tell (RFC 9000 §4.6)."""
+        """A new stream's ID; None: no more may be open now, StreamsAvailable will tell (RFC 9000 §4.6)."""
         return self._table.open(unidirectional)
 
     def write(self, stream_id: int, data: bytes | bytearray | memoryview, fin: bool = False) -> int:

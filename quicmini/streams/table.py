@@ -81,7 +81,7 @@ class StreamTable:
         }
 
     def open(self, unidirectional: bool) -> int | None:
-        """A new stream of this side; None at the peer's limit."""
+        """A new stream of this side; None at the peer's limit, or at MAX_OWN_STREAMS."""
         streams = self._own[unidirectional]
         stream_id = streams.open()
         if stream_id is not None:
@@ -186,5 +186,9 @@ class StreamTable:
         self.context.events.append(StreamFinished(stream_id))
         streams = self._by_type[stream_id & 3]
         streams.finish(stream_id)
-        if isinstance(streams, PeerStreams) and streams.should_announce:
-            self.context.control.request(streams.max_streams_frame)
+        if isinstance(streams, PeerStreams):
+            if streams.should_announce:
+                self.context.control.request(streams.max_streams_frame)
+        elif isinstance(streams, LocalStreams) and streams.full:
+            streams.full = False
+            self.context.events.append(StreamsAvailable(not streams.bidirectional))

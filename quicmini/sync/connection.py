@@ -149,7 +149,8 @@ class Connection:
     # Streams
 
     def open_stream(self, *, unidirectional: bool = False, timeout: float | None = None) -> Stream:
-        """A new stream. Blocks while the peer allows no more of them; TimeoutError after `timeout` seconds.
+        """A new stream. Blocks while the peer allows no more of them, or 1024 of the type are open; TimeoutError after
+        `timeout` seconds.
 
         The peer learns of the stream with the first data or end that is sent on it (RFC 9000 §3).
         """

@@ -8,9 +8,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from chat.exchange import MAX_DATA, MAX_HALF_OPEN, MAX_REFUSED, MAX_STREAM_DATA, ErrorCode, Inbox, Outbox, chat_config
+from chat.exchange import (
+    DIRECT_SIZE,
+    MAX_DATA,
+    MAX_HALF_OPEN,
+    MAX_REFUSED,
+    MAX_STREAM_DATA,
+    ErrorCode,
+    Inbox,
+    Outbox,
+    chat_config,
+)
 from chat.message import MAX_MESSAGE_SIZE, MAX_SIZES, Message
 from quicmini import ApplicationError, Config, Connection, Listener, Stream, StreamReset, StreamStopped
+from quicmini.streams.limits import MAX_OWN_STREAMS
 from tests.chat.conftest import Connector
 from tests.sync.helpers import PATIENCE, in_thread, until
 
@@ -251,3 +262,13 @@ def test_signs_of_life_come_twice_in_an_idle_timeout() -> None:
     config = chat_config(30.0)
     assert config.idle_timeout == 30.0
     assert config.keep_alive_interval == 15.0
+
+
+def test_a_peer_that_acknowledges_nothing_of_any_number_of_streams(listener: Listener, connector: Connector) -> None:
+    """It allows streams, and no data on them."""
+    client = connector(Config(max_data=1, max_stream_data=1, max_streams_bidi=10 * MAX_OWN_STREAMS))
+    server = listener.accept()
+    outbox = Outbox(server)
+    taken = sum(outbox.try_send(bytes(DIRECT_SIZE)) for _ in range(2 * MAX_OWN_STREAMS))
+    assert taken == MAX_OWN_STREAMS
+    client.close(timeout=0)

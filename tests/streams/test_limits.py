@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quicmini.errors import TransportError, TransportErrorCode
-from quicmini.streams.limits import LocalStreams, PeerStreams, is_unidirectional
+from quicmini.streams.limits import MAX_OWN_STREAMS, LocalStreams, PeerStreams, is_unidirectional
 from quicmini.wire.frames import MAX_STREAM_COUNT, MaxStreams, StreamsBlocked, parse_frames
 
 
@@ -46,6 +46,16 @@ def test_blocked_is_told_once_for_each_limit() -> None:
     assert should_tell == [False, True, False]
     streams.raise_limit(2)
     assert streams.streams_blocked_frame() is None
+
+
+def test_own_streams_have_a_limit_whatever_the_peer_allows() -> None:
+    streams = LocalStreams(1)
+    streams.raise_limit(1 << 60)
+    ids = [streams.open() for _ in range(MAX_OWN_STREAMS)]
+    assert None not in ids
+    assert (streams.open(), streams.full, streams.should_tell) == (None, True, False)
+    streams.finish(5)
+    assert [streams.open(), streams.open()] == [4 * MAX_OWN_STREAMS + 1, None]
 
 
 def test_peer_opens_all_below() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.streams.events import StreamFinished, StreamOpened, StreamReadable, StreamsAvailable
+from quicmini.streams.limits import MAX_OWN_STREAMS
 from quicmini.wire.frames import (
     Frame,
     MaxStreamData,
@@ -206,6 +207,26 @@ def test_stream_limits_in_both_roles(unidirectional: bool) -> None:
         assert any(isinstance(event, StreamsAvailable) and event[0] is unidirectional for event in events(opener))
         assert opener.open(unidirectional) == first + 8
         assert opener.open(unidirectional) is None
+
+
+@pytest.mark.parametrize("unidirectional", [False, True])
+def test_own_streams_have_a_limit_too(unidirectional: bool) -> None:
+    client, server = pair(streams=2 * MAX_OWN_STREAMS)
+    first, *_ = ids = [client.open(unidirectional) for _ in range(MAX_OWN_STREAMS)]
+    assert first is not None
+    assert None not in ids
+    assert client.open(unidirectional) is None
+    assert frames(client) == []
+    client.write(first, b"x", True)
+    exchange(client, server)
+    server.stop_sending(first, 0)
+    if not unidirectional:
+        server.write(first, b"", True)
+        exchange(client, server)
+        client.stop_sending(first, 0)
+    exchange(client, server)
+    assert StreamsAvailable(unidirectional) in events(client)
+    assert [client.open(unidirectional) is None for _ in range(2)] == [False, True]
 
 
 def test_max_streams_is_announced_on_request() -> None:
