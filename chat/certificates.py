@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -27,6 +28,8 @@ __all__ = [
     "public_key_fingerprint",
     "write_file",
 ]
+
+logger = logging.getLogger("chat")
 
 LIFETIME = datetime.timedelta(days=398)  # what browsers accept at most from public authorities
 RENEWAL = datetime.timedelta(days=7)  # a certificate with less left than this is replaced
@@ -86,10 +89,19 @@ def public_key_fingerprint(certfile: Path) -> str:
 def _kept_key(keyfile: Path) -> ec.EllipticCurvePrivateKey | None:
     """The key that was made once; None if there is none, or one that is of no use."""
     try:
-        key = serialization.load_pem_private_key(keyfile.read_bytes(), None)
-    except (FileNotFoundError, ValueError, TypeError, UnsupportedAlgorithm):
+        key: object = serialization.load_pem_private_key(keyfile.read_bytes(), None)
+    except FileNotFoundError:
         return None
-    return key if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1) else None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    logger.warning(
+        "%s holds no key of the kind that is made here, and gets a new one: whoever has joined before is told that the "
+        "server is another, and how to trust it again",
+        keyfile,
+    )
+    return None
 
 
 def _serves(certfile: Path, key: ec.EllipticCurvePrivateKey, names: list[str], now: datetime.datetime) -> bool:

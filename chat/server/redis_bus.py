@@ -63,7 +63,7 @@ class RedisBus:
         try:
             self._do("XLEN", self._messages)
         except (RedisError, OSError) as error:
-            why = printable(str(error))
+            why = _words(error)
             raise BusError(f"cannot use the bus {self._name}: {why}; is a Redis or Valkey server there?") from error
 
     def start(self, group: Group) -> None:
@@ -124,7 +124,7 @@ class RedisBus:
             self._failing.add(work)
         if is_first:
             advice = "all goes on here, and what is said gets to the other servers when it works again"
-            logger.warning("the bus %s fails: %s; %s", self._name, printable(str(error)), advice)
+            logger.warning("the bus %s fails: %s; %s", self._name, _words(error), advice)
 
     def _succeeds(self, work: Callable[[], None]) -> None:
         if work in self._failing:
@@ -270,6 +270,11 @@ def _client(address: BusAddress) -> Any:  # the library gives its `execute_comma
         raise BusError(f"cannot use the bus {address.name}: {error}") from error
     client.response_callbacks.clear()  # replies as they are on the wire, whatever this version would make of them
     return client
+
+
+def _words(error: Exception) -> str:
+    """What the library says, as a part of a sentence."""
+    return printable(str(error)).removesuffix(".")
 
 
 def _id(position: str) -> str:

@@ -82,8 +82,11 @@ def test_it_is_made_again_when_it_is_no_use(tmp_path: Path, spoilt: str) -> None
 
 
 @pytest.mark.parametrize("spoilt", ["broken", "encrypted", "of another kind"])
-def test_a_key_that_is_no_use_is_made_again(tmp_path: Path, spoilt: str) -> None:
+def test_a_key_that_is_no_use_is_made_again_which_is_said(
+    tmp_path: Path, spoilt: str, caplog: pytest.LogCaptureFixture
+) -> None:
     files = kept_certificate(tmp_path, "localhost", NOW)
+    assert caplog.messages == []
     keys: dict[str, list[str]] = {
         "encrypted": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-aes256", "-pass", "pass:secret"],
         "of another kind": ["ed25519"],
@@ -93,6 +96,9 @@ def test_a_key_that_is_no_use_is_made_again(tmp_path: Path, spoilt: str) -> None
         command = ["openssl", "genpkey", "-out", str(files.keyfile), "-algorithm", *keys[spoilt]]
         subprocess.run(command, capture_output=True, check=True)
     kept_certificate(tmp_path, "localhost", NOW)
+    assert [message.partition(" and ")[0] for message in caplog.messages] == [
+        f"{files.keyfile} holds no key of the kind that is made here,"
+    ]
     load_credential(files.certfile, files.keyfile)
     assert files.keyfile.stat().st_mode & 0o777 == 0o600
 

@@ -159,6 +159,7 @@ def test_a_bus_that_cannot_be_used_is_said_so(tmp_path: Path) -> None:
     done = run("serve", "--port", "0", "--state-dir", str(tmp_path), "--bus", redis.url)
     assert done.returncode == 1
     assert done.stderr.startswith(f"chat serve: cannot use the bus {redis.url}: ")
+    assert done.stderr.endswith("Connection refused; is a Redis or Valkey server there?\n")
     assert len(done.stderr.splitlines()) == 1
     done = run("serve", "--bus", "localhost:6379")
     assert done.returncode == 2
