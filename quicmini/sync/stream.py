@@ -136,7 +136,8 @@ class Stream:
 
     @property
     def readable(self) -> bool:
-        """Whether `recv` has something to return or raise that it has not yet. For holders of the connection's lock."""
+        """Whether `recv` has something to return or raise that it has not yet. Only true while the connection's lock is
+        held: programs use `Connection.next_readable`."""
         return not self._received_all and self._reset is None and self._driver.core.stream_readable(self.stream_id)
 
     def recv_into(self, buffer: WriteableBuffer, size: int = 0, /) -> int:
