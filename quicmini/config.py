@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -142,8 +142,8 @@ class Config:
     versions: tuple[int, ...] = KNOWN_VERSIONS
     initial_version: int | None = None
     max_pending: int = 128
-    stateless_reset_key: bytes | None = None
-    ticket_keys: tuple[bytes, ...] = ()
+    stateless_reset_key: bytes | None = field(default=None, repr=False)
+    ticket_keys: tuple[bytes, ...] = field(default=(), repr=False)
     disable_active_migration: bool = False
     preferred_address: tuple[str, int] | None = None
     follow_preferred_address: bool = True

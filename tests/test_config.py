@@ -88,3 +88,9 @@ def test_what_is_of_another_type_is_refused_by_name(name: str, value: Any, wante
 
 def test_whole_numbers_of_seconds_are_numbers_too() -> None:
     assert Config(idle_timeout=MAX_IDLE_TIMEOUT, keep_alive_interval=5, keylog=print).keep_alive_interval == 5
+
+
+def test_secret_keys_are_not_printed() -> None:
+    key = bytes(range(65, 97))
+    shown = repr(Config(stateless_reset_key=key, ticket_keys=(key,)))
+    assert "ABC" not in shown

@@ -241,7 +241,8 @@ class Connection:
     # The end
 
     def close(self, error_code: int = 0, reason: str = "", *, timeout: float | EllipsisType | None = ...) -> None:
-        """Deliver what was written to the streams, then close with an error code of the application and a text.
+        """Deliver what was written to the streams, then close with an error code of the application and a text, of
+        which the peer gets 256 bytes at most.
 
         Blocks until the peer has acknowledged everything, for `timeout` seconds at most (by default the connection's
         `close_timeout`; 0: close at once; None: as long as the peer is there); what it has not by then is lost. Wakes

@@ -110,7 +110,8 @@ class Listener:
 
     def listen_too(self, address: tuple[str, int]) -> None:
         """Take in what comes to another address, for connections that were made at the first one. OSError if it cannot
-        be used."""
+        be used, ValueError and TypeError for what is no address."""
+        address = check_address(address)
         self._loop.add_socket(type(self._loop.udp).bind(family_of(address), address))
 
     def reload_certificate(self, certfile: str, keyfile: str, client_cafile: str | None = None) -> None:

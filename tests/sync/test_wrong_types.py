@@ -88,6 +88,12 @@ def test_connect_names_the_argument_that_is_wrong(listener: Listener, name: str,
         connect(listener.address, **arguments)
 
 
+@pytest.mark.parametrize(("address", "error"), [("localhost", TypeError), (("127.0.0.1", 70_000), ValueError)])
+def test_another_address_to_listen_on(listener: Listener, address: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"an address must be|a port must be"):
+        listener.listen_too(address)
+
+
 @pytest.mark.parametrize("keys", [b"x" * 32, ["x" * 32]])
 def test_ticket_keys_are_bytes(listener: Listener, keys: Any) -> None:
     with pytest.raises(TypeError, match="list of bytes"):
