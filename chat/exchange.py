@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import IntEnum
+from typing import NamedTuple
 
 from chat.address import format_address
-from chat.gob import GobError
+from chat.gob import GobError, count_messages
 from chat.logs import connection_log
 from chat.message import MAX_SIZES, Dialect, Message
 from quicmini import Config, Connection, Stream, StreamReset, StreamStopped
@@ -20,6 +21,7 @@ MAX_STREAM_DATA = 128 * 1024  # bytes that a peer may send ahead on a stream: mo
 MAX_DATA = 512 * 1024  # bytes that it may send ahead in all: what comes of it that is no message costs the others time
 MAX_HALF_OPEN = 16  # streams whose other direction waits to be ended by the peer
 DIRECT_SIZE = 16 * 1024  # bytes for which a new stream always has room (`Config.send_buffer_total`)
+MAX_LOOKS = 16  # at an incomplete message: one for each part of it that describes a type
 MAX_REFUSED = 8  # messages that are none before a peer is told to go
 
 
@@ -111,6 +113,14 @@ class Outbox:
             self._half_open.popleft().close()
 
 
+class _Incomplete(NamedTuple):
+    """What has come of a message. parts: how many gob messages are whole in it; looks: how often it was decoded."""
+
+    data: bytes = b""
+    parts: int = 0
+    looks: int = 0
+
+
 class Inbox:
     """Receives messages: each as soon as its own stream is complete, whatever the others are waiting for.
 
@@ -122,7 +132,7 @@ class Inbox:
     def __init__(self, connection: Connection, wait: Callable[[], None] | None = None) -> None:
         self._connection = connection
         self._wait = wait
-        self._incomplete: dict[int, bytes] = {}
+        self._incomplete: dict[int, _Incomplete] = {}
         self._refused = 0
 
     def __iter__(self) -> Iterator[Message]:
@@ -145,7 +155,7 @@ class Inbox:
 
     def _read(self, stream: Stream) -> Message | None:
         """What the stream holds, as far as it has come."""
-        data = self._incomplete.pop(stream.stream_id, b"")
+        data, parts, looks = self._incomplete.pop(stream.stream_id, _Incomplete())
         ended = False
         dialect = dialect_of(self._connection)
         stream.settimeout(0)
@@ -156,12 +166,17 @@ class Inbox:
                 ended = not received
         except TimeoutError:
             pass
-        message = Message.decode(data, dialect)
-        if message is None:
-            if ended:
-                raise GobError(f"the stream ended after {len(data)} bytes, inside a message")
-            self._incomplete[stream.stream_id] = data
-        return message
+        before, parts = parts, count_messages(data, MAX_SIZES[dialect])
+        if parts > before:
+            if looks == MAX_LOOKS:
+                raise GobError(f"a message that comes in more than {MAX_LOOKS} pieces with something whole in each")
+            looks += 1
+            if (message := Message.decode(data, dialect)) is not None:
+                return message
+        if ended:
+            raise GobError(f"the stream ended after {len(data)} bytes, inside a message")
+        self._incomplete[stream.stream_id] = _Incomplete(data, parts, looks)
+        return None
 
     def _refuse(self, stream: Stream, error: GobError) -> None:
         peer = format_address(self._connection.remote_address)

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["GobError", "Value", "decode"]
+__all__ = ["GobError", "Value", "count_messages", "decode"]
 
 MAX_DEPTH = 64  # values inside values; Go's own limit for what it skips is 10,000, deeper than Python's stack
 MAX_UINT_SIZE = 8  # bytes
@@ -205,6 +205,22 @@ def decode(data: bytes, limit: int | None = None) -> tuple[Value, int] | None:
             types[-type_id] = (_known_type if known else _defined_type)(-type_id, definition)
     except _Incomplete:
         return None
+
+
+def count_messages(data: bytes, limit: int | None = None) -> int:
+    """How many of a gob's messages are all there: only one more can make `decode` fare better than before.
+
+    Raises GobError for one that announces more than the limit. Does not block.
+    """
+    reader = Reader(data, limit)
+    count = 0
+    try:
+        while True:
+            reader.next_message()
+            reader.pos = reader.stop
+            count += 1
+    except _Incomplete:
+        return count
 
 
 def _decode_at_top(types: dict[int, Type], type_id: int, reader: Reader, depth: int) -> Value:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import cast
 
 import pytest
 
@@ -12,6 +14,7 @@ from chat.exchange import (
     DIRECT_SIZE,
     MAX_DATA,
     MAX_HALF_OPEN,
+    MAX_LOOKS,
     MAX_REFUSED,
     MAX_STREAM_DATA,
     ErrorCode,
@@ -20,9 +23,19 @@ from chat.exchange import (
     chat_config,
 )
 from chat.message import MAX_MESSAGE_SIZE, MAX_SIZES, Message
-from quicmini import ApplicationError, Config, Connection, Listener, Stream, StreamReset, StreamStopped
+from quicmini import (
+    ApplicationError,
+    Config,
+    Connection,
+    ConnectionClosedOK,
+    Listener,
+    Stream,
+    StreamReset,
+    StreamStopped,
+)
 from quicmini.streams.limits import MAX_OWN_STREAMS
 from tests.chat.conftest import Connector
+from tests.chat.test_gob import slice_definition
 from tests.sync.helpers import PATIENCE, in_thread, until
 
 MIB = 1024 * 1024
@@ -272,3 +285,66 @@ def test_a_peer_that_acknowledges_nothing_of_any_number_of_streams(listener: Lis
     taken = sum(outbox.try_send(bytes(DIRECT_SIZE)) for _ in range(2 * MAX_OWN_STREAMS))
     assert taken == MAX_OWN_STREAMS
     client.close(timeout=0)
+
+
+class Dribble:
+    """Stands for a connection with one stream, on which piece after piece comes."""
+
+    stream_id = 0
+    remote_address = ("127.0.0.1", 1)
+    original_connection_id = b""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = deque(pieces)
+        self._arrived = False
+
+    def selected_alpn_protocol(self) -> str:
+        return "simpleproto"
+
+    def next_readable(self) -> Dribble:
+        if not self._pieces:
+            raise ConnectionClosedOK(0, "", remote=True)
+        self._arrived = True
+        return self
+
+    def recv(self, size: int) -> bytes:
+        if not self._arrived:
+            raise TimeoutError
+        self._arrived = False
+        return self._pieces.popleft()
+
+    def settimeout(self, timeout: float) -> None: ...
+
+    def reset(self, error_code: int) -> None:
+        self._pieces.clear()
+
+    def stop_sending(self, error_code: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class TestPieces:
+    """Each look at an incomplete message begins anew: were there one for each piece, a few bytes would cost much."""
+
+    def test_a_look_needs_something_new(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        looks: list[int] = []
+
+        def counted(data: bytes, dialect: str) -> Message | None:
+            looks.append(len(data))
+            return decode(data, dialect)
+
+        decode = Message.decode
+        monkeypatch.setattr(Message, "decode", counted)
+        whole = raw("piece by piece")
+        connection = cast(Connection, Dribble(bytes([byte]) for byte in whole))
+        assert next(iter(Inbox(connection))).text == "piece by piece"
+        assert looks == [1 + whole[0] if whole[0] < 0x80 else 2 + whole[1], len(whole)]
+
+    def test_looks_have_a_limit(self, caplog: pytest.LogCaptureFixture) -> None:
+        types = [slice_definition(number, 2) for number in range(33, 33 + MAX_LOOKS + 1)]
+        for pieces in (types[:-1], types):
+            assert caplog.messages == []
+            with pytest.raises(ConnectionClosedOK):
+                next(iter(Inbox(cast(Connection, Dribble(pieces)))))
+        (refusal,) = caplog.messages
+        assert refusal.endswith(f"a message that comes in more than {MAX_LOOKS} pieces with something whole in each")
