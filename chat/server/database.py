@@ -122,9 +122,10 @@ def _open(path: Path | None) -> sqlite3.Connection:
 
 def unusable(path: Path | None, error: sqlite3.Error) -> str:
     """A sentence about a file that is no good."""
-    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+    code = getattr(error, "sqlite_errorcode", None)  # an error of the module's own has none
+    if code == sqlite3.SQLITE_BUSY:
         return _in_use(path)
-    if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL:
         return f"cannot use {str(path)!r}: {error}; make room, choose another --state-dir, or use --no-history"
     return f"cannot use {str(path)!r}: {error}; move it away, choose another --state-dir, or use --no-history"
 
