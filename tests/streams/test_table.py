@@ -7,6 +7,7 @@ import pytest
 from quicmini.errors import TransportError, TransportErrorCode
 from quicmini.streams.events import StreamFinished, StreamOpened, StreamReadable, StreamsAvailable
 from quicmini.streams.limits import MAX_OWN_STREAMS
+from quicmini.streams.manager import StreamManager
 from quicmini.wire.frames import (
     Frame,
     MaxStreamData,
@@ -185,6 +186,16 @@ def test_both_parts_must_end() -> None:
     assert events(client) == [StreamFinished(0)]
 
 
+def end(stream_id: int, opener: StreamManager, other: StreamManager, unidirectional: bool) -> None:
+    """A stream on which all was sent that there is: over in both directions, on both sides."""
+    other.stop_sending(stream_id, 0)
+    if not unidirectional:
+        other.write(stream_id, b"", True)
+        exchange(opener, other)
+        opener.stop_sending(stream_id, 0)
+    exchange(opener, other)
+
+
 @pytest.mark.parametrize("unidirectional", [False, True])
 def test_stream_limits_in_both_roles(unidirectional: bool) -> None:
     """2 at a time: refused, told once, allowed again when one is over."""
@@ -198,12 +209,7 @@ def test_stream_limits_in_both_roles(unidirectional: bool) -> None:
         assert frames(opener) == []
         opener.write(first, b"x", True)
         exchange(opener, other)
-        other.stop_sending(first, 0)
-        if not unidirectional:
-            other.write(first, b"", True)
-            exchange(opener, other)
-            opener.stop_sending(first, 0)
-        exchange(opener, other)
+        end(first, opener, other, unidirectional)
         assert any(isinstance(event, StreamsAvailable) and event[0] is unidirectional for event in events(opener))
         assert opener.open(unidirectional) == first + 8
         assert opener.open(unidirectional) is None
@@ -219,12 +225,7 @@ def test_own_streams_have_a_limit_too(unidirectional: bool) -> None:
     assert frames(client) == []
     client.write(first, b"x", True)
     exchange(client, server)
-    server.stop_sending(first, 0)
-    if not unidirectional:
-        server.write(first, b"", True)
-        exchange(client, server)
-        client.stop_sending(first, 0)
-    exchange(client, server)
+    end(first, client, server, unidirectional)
     assert StreamsAvailable(unidirectional) in events(client)
     assert [client.open(unidirectional) is None for _ in range(2)] == [False, True]
 
