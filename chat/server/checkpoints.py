@@ -1,4 +1,4 @@
-"""Checkpoints of a SQLite database in a thread, so that nobody who says something waits for the disk.
+"""Checkpoints of a SQLite database in a thread, so that nobody who says something waits for one.
 
 A commit only appends to the write-ahead log. A *checkpoint* moves what is there into the database itself, and waits
 until the disk has it: some milliseconds, now and then a second. SQLite would do that within one commit in a few
